@@ -73,8 +73,7 @@ __global__ void dropout(dropout_call c, int rows) {
     int row = (int)(n / groups), group = (int)(n % groups), s = fd_sequence_of(c.seqs.start, c.seqs.count, row);
     uint32_t word[4], limit = (uint32_t)((double)c.rate * 65536);
     float kept = 1 / (1 - c.rate);
-    fd_philox(word, c.key, c.seqs.draws[s],
-              (uint64_t)c.layer << 52 | (uint64_t)(uint32_t)(row - c.seqs.start[s]) << 16 | (uint64_t)group);
+    fd_philox(word, c.key, c.seqs.draws[s], fd_dropout_counter(c.layer, row - c.seqs.start[s], group));
     for (int i = 0; i < PER_DRAW && group * PER_DRAW + i < shape.stride; i++) {
       int column = group * PER_DRAW + i;
       float factor = (word[i / 2] >> (i % 2 * 16) & 0xffff) < limit ? 0 : kept;
@@ -98,8 +97,7 @@ __global__ void dropout_rows(dropout_call c, const int *position, int rows) {
         place = position ? position[row] : row - c.seqs.start[s];
     uint32_t word[4] = {}, limit = fd_dropout_limit(c.rate);
     float kept = 1 / (1 - c.rate);
-    if (limit)
-      fd_philox(word, c.key, c.seqs.draws[s], (uint64_t)c.layer << 52 | (uint64_t)(uint32_t)place << 16 | (uint64_t)group);
+    if (limit) fd_philox(word, c.key, c.seqs.draws[s], fd_dropout_counter(c.layer, place, group));
 #pragma unroll
     for (int i = 0; i < PER_DRAW; i++) {
       int column = group * PER_DRAW + i;

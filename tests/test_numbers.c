@@ -14,6 +14,7 @@
 #include "tasks/figures.h"
 #include "tasks/lbfgs.h"
 #include "tasks/probe.h"
+#include "tasks/scores.h"
 #include "tasks/whiten.h"
 
 enum { SECONDS = 60, ROWS = 60, CLASSES = 4, DIMS = 6 };

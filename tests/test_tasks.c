@@ -10,6 +10,7 @@
 #include "tasks/context.h"
 #include "tasks/joined.h"
 #include "tasks/probe.h"
+#include "tasks/scores.h"
 #include "tasks/task_input.h"
 #include "tasks/whiten.h"
 
@@ -385,7 +386,7 @@ static void kmers_against_counting(void **state) {
     for (int w = 0; w < 2; w++)
       for (int r = 0; r < table[w]->rows; r++) dense[w][r * DIMS + c] = (dense[w][r * DIMS + c] - mean[c]) / sqrt(square[c]);
   }
-  fd_kmers *kmers;
+  fd_sparse *kmers;
   assert_ok(fd_kmers_create(&kmers, &train, &test, K));
   for (int w = 0; w < 2; w++) {
     const fd_design *d = w ? &kmers->test : &kmers->train;
@@ -405,7 +406,7 @@ static void kmers_against_counting(void **state) {
   for (int i = 0; i <= DIMS; i++) assert_near(a->weight[i], b->weight[i], 1e-4);
   fd_logistic_free(&a);
   fd_logistic_free(&b);
-  fd_kmers_free(&kmers);
+  fd_sparse_free(&kmers);
   fd_table_free(&train);
   fd_table_free(&test);
 }
@@ -427,8 +428,8 @@ static void joined_features_are_both(void **state) {
   for (int i = 0; i < ROWS * WIDTH; i++) white[0][i] = draw(1000) / 1000.0, white[1][i] = draw(1000) / 1000.0;
   const fd_design features[2] = {{.rows = ROWS, .dims = WIDTH, .dense = white[0]},
                                  {.rows = TESTED, .dims = WIDTH, .dense = white[1]}};
-  fd_kmers *kmers;
-  fd_joined *joined;
+  fd_sparse *kmers;
+  fd_sparse *joined;
   assert_ok(fd_kmers_create(&kmers, &train, &test, K));
   assert_ok(fd_joined_create(&joined, features, kmers));
   for (int w = 0; w < 2; w++) {
@@ -439,8 +440,8 @@ static void joined_features_are_both(void **state) {
       for (int c = 0; c < d->dims; c++)
         assert_near(sparse_at(d, r, c), c < WIDTH ? white[w][r * WIDTH + c] : sparse_at(counts, r, c - WIDTH), 1e-6);
   }
-  fd_joined_free(&joined);
-  fd_kmers_free(&kmers);
+  fd_sparse_free(&joined);
+  fd_sparse_free(&kmers);
   fd_table_free(&train);
   fd_table_free(&test);
 }

@@ -1,10 +1,8 @@
 /* findna config: prints all options with defaults and help, or the resolved form of a config file. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/args.h"
-#include "base/file.h"
 #include "base/help.h"
 #include "commands/command.h"
 #include "config/config.h"
@@ -29,16 +27,6 @@ static void print_page(const fd_config *defaults) {
       "may.\n.SH OPTIONS\n");
   fd_config_print(stdout, defaults, FD_CONFIG_MAN);
   printf(".SH SEE ALSO\n.BR findna (1),\n.BR findna\\-config (1)\n");
-}
-
-/* Reads the config of a file, or the defaults if `name` is NULL, and applies the overrides. */
-static fd_status resolve(fd_config *config, const char *name, char *const *overrides, int count) {
-  char path[FD_PATH_MAX] = "command line", *text = NULL;
-  size_t bytes = 0;
-  if (name) FD_TRY(fd_config_read(name, path, &text, &bytes));
-  fd_status status = fd_config_parse(config, text ? text : "", bytes, path, overrides, count);
-  free(text);
-  return status;
 }
 
 fd_status fd_command_config(fd_comm *comm, int argc, char **argv) {
@@ -66,7 +54,7 @@ fd_status fd_command_config(fd_comm *comm, int argc, char **argv) {
   if (form == WORDS) fd_config_print(stdout, &config, FD_CONFIG_WORDS);
   if (form >= 0) return FD_OK;
   int file = count && !strchr(words[0], '=');
-  if (count) FD_TRY(resolve(&config, file ? words[0] : NULL, (char *const *)(words + file), count - file));
+  if (count) FD_TRY(fd_config_load(&config, file ? words[0] : NULL, (char *const *)(words + file), count - file));
   fd_config_print(stdout, &config, count ? FD_CONFIG_YAML : FD_CONFIG_YAML_HELP);
   return FD_OK;
 }

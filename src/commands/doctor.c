@@ -210,15 +210,6 @@ static void check_configs(fd_diagnosis *d) {
   if (!found) fd_doctor_miss(d, "no configs found: run 'make install', or give config files by path");
 }
 
-static fd_status read_config(const char *name, char **overrides, int count, fd_config *config) {
-  char path[FD_PATH_MAX], *text = NULL;
-  size_t bytes;
-  FD_TRY(fd_config_read(name, path, &text, &bytes));
-  fd_status status = fd_config_parse(config, text, bytes, path, overrides, count);
-  free(text);
-  return status;
-}
-
 /* Examines this build and this machine, independently of any config. */
 static fd_status look_around(const fd_comm *comm, fd_diagnosis *d) {
   show_versions(comm, d);
@@ -256,10 +247,10 @@ fd_status fd_command_doctor(fd_comm *comm, int argc, char **argv) {
   FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, &helped));
   if (helped) return FD_OK;
   if (net) {
-    FD_TRY(read_config(count ? words[0] : "findna", (char **)(words + 1), count ? count - 1 : 0, &config));
+    FD_TRY(fd_config_load(&config, count ? words[0] : "findna", (char **)(words + 1), count ? count - 1 : 0));
     return fd_doctor_net(comm, &config, window ? (int)window : 1000);
   }
-  if (count) FD_TRY(read_config(words[0], (char **)(words + 1), count - 1, &config));
+  if (count) FD_TRY(fd_config_load(&config, words[0], (char **)(words + 1), count - 1));
   FD_TRY(look_around(comm, &d));
   if (count) FD_TRY(fd_doctor_run(comm, &config, (int)window, teacher, &d));
   for (int i = 0; i < d.count; i++) fd_print("missing: %s\n", d.text[i]);

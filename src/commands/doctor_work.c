@@ -31,14 +31,10 @@ static fd_status find_config(const char *name, char path[FD_PATH_MAX]) {
 }
 
 fd_status fd_doctor_teacher_open(fd_doctor_teacher *t, const char *name, int window) {
-  char from[FD_PATH_MAX], path[FD_PATH_MAX], *text = NULL;
-  size_t bytes;
+  char from[FD_PATH_MAX];
   fd_tokenizer *tokenizer = NULL;
   FD_TRY(find_config(name, from));
-  FD_TRY(fd_config_read(from, path, &text, &bytes));
-  fd_status status = fd_config_parse(&t->config, text, bytes, path, NULL, 0);
-  free(text);
-  FD_TRY(status);
+  FD_TRY(fd_config_load(&t->config, from, NULL, 0));
   if (!fd_config_reads_ids(&t->config))
     return fd_fail(FD_CONFIG, "--teacher %s: does not read words; expected a model over words of %d letters", name, FD_GROUP);
   FD_TRY(fd_words_open(&tokenizer, &t->config, name, 1));

@@ -1,7 +1,6 @@
 /* findna inspect PATH: shows and verifies a checkpoint, a run folder, a shard, a manifest, a safetensors file or embeddings. */
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,12 +24,6 @@
 
 enum { READER_SECONDS = 3, READER_BYTES = 20 << 20 }; /* CPU seconds for an HDF5 file, plus one per READER_BYTES */
 
-/* Statistics of a tensor's values. */
-typedef struct summary {
-  double min, mean, max;
-  size_t finite, not_finite;
-} summary;
-
 /* Reads one value as a double; returns 0 for types without statistics. */
 static int value_of(const fd_tensor *t, size_t i, double *value) {
   if (!strcmp(t->dtype, "F32")) *value = (double)((const float *)t->data)[i];
@@ -49,30 +42,23 @@ static size_t elements(const fd_tensor *t) {
   return n;
 }
 
-static summary summarize(const fd_tensor *t) {
-  summary s = {INFINITY, 0, -INFINITY, 0, 0};
+static fd_value_range summarize(const fd_tensor *t) {
+  fd_value_range range;
   size_t n = elements(t);
   double value;
-  for (size_t i = 0; i < n && value_of(t, i, &value); i++) {
-    if (!isfinite(value)) {
-      s.not_finite++;
-      continue;
-    }
-    s.min = fmin(s.min, value);
-    s.max = fmax(s.max, value);
-    s.mean += (value - s.mean) / (double)++s.finite;
-  }
-  return s;
+  fd_value_range_begin(&range);
+  for (size_t i = 0; i < n && value_of(t, i, &value); i++) fd_value_range_take(&range, value);
+  return range;
 }
 
 static void print_tensor(const fd_tensor *t) {
   char shape[128] = "";
   int at = 0;
-  summary s = summarize(t);
+  fd_value_range s = summarize(t);
   for (int d = 0; d < t->dims; d++)
     at += snprintf(shape + at, sizeof shape - (size_t)at, "%s%" PRId64, d ? ", " : "", t->shape[d]);
   fd_print("%-44s %-4s [%s]%*s", t->name, t->dtype, shape, at < 14 ? 14 - at : 0, "");
-  if (s.finite) printf("  %12.5g %12.5g %12.5g %10zu\n", s.min, s.mean, s.max, s.not_finite);
+  if (s.finite) printf("  %12.5g %12.5g %12.5g %10" PRId64 "\n", s.min, s.mean, s.max, s.not_finite);
   else printf("  %12s %12s %12s %10zu\n", "-", "-", "-", s.not_finite);
 }
 

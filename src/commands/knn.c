@@ -75,7 +75,7 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
       {"label", FD_ARG_TEXT, &o->column, 0, 0, "COLUMN", "the column of the labels in both files, such as genus"},
       {"neighbours", FD_ARG_INT, &o->neighbours, 1, FD_NEIGHBOURS_MAX, "K",
        "number of nearest keys that vote on a query's class"},
-      {"features", FD_ARG_CHOICE, &o->features, 0, 0, "tokens|cls|both",
+      {"features", FD_ARG_CHOICE, &o->features, 0, 0, FD_FEATURES_WORDS,
        "mean over the nucleotides, over appended [CLS] tokens, or both"},
       {"baseline", FD_ARG_LIST, &o->baseline, 0, 0, "LIST", "untrained, kmer (default: both), or none"},
       {"kmer", FD_ARG_INT, &o->kmer, 1, FD_KMER_MAX, "K", "k of the k-mer count baseline"},

@@ -18,6 +18,7 @@
 #include "tasks/figures.h"
 #include "tasks/pretrained.h"
 #include "tasks/probe.h"
+#include "tasks/scores.h"
 #include "tasks/task_input.h"
 #include "tasks/task_json.h"
 #include "train/rank_device.h"
@@ -101,7 +102,7 @@ static fd_status read_lists(options *o) {
 static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   const fd_arg table[] = {
       FD_TASK_INPUT_ARGS(o->rows),
-      {"features", FD_ARG_CHOICE, &o->features, 0, 0, "tokens|cls|both",
+      {"features", FD_ARG_CHOICE, &o->features, 0, 0, FD_FEATURES_WORDS,
        "mean over the nucleotides, over appended [CLS] tokens, or both"},
       {"encoder", FD_ARG_LIST, &o->encoder, 0, 0, "LIST",
        "student, teacher, best (default: what the checkpoint has), or none: baselines only"},

@@ -300,12 +300,7 @@ static fd_status write_output(trace *t, const char *path) {
 
 static fd_status run_trace(trace *t, fd_comm *comm, const char *config_name, char **overrides, int count, const char *input,
                            const char *output, const fd_list *lengths) {
-  char path[FD_PATH_MAX], *text = NULL;
-  size_t bytes;
-  FD_TRY(fd_config_read(config_name, path, &text, &bytes));
-  fd_status status = fd_config_parse(&t->config, text, bytes, path, overrides, count);
-  free(text);
-  FD_TRY(status);
+  FD_TRY(fd_config_load(&t->config, config_name, overrides, count));
   t->cls = (int)t->config.model.cls;
   FD_TRY(fd_alloc(&t->output, TENSORS_MAX, sizeof *t->output, "trace"));
   t->outputs = SCALARS; /* the F64 scalars come first, so that every tensor is aligned */

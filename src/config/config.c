@@ -90,10 +90,9 @@ int fd_config_hides(const fd_config *c) {
 }
 
 int fd_config_tokens(const fd_config *c, int window) {
-  enum { GROUP = 6 };
   if (!fd_config_hides(c) || c->model.tokenizer == FD_TOKENIZER_LETTERS) return window;
   if (c->model.tokenizer == FD_TOKENIZER_BPE) return window + 2; /* at most: a token per letter, [CLS] and [SEP] */
-  return c->model.tokenizer == FD_TOKENIZER_NT6 ? 1 + window / GROUP + window % GROUP : window / (int)c->model.kmer;
+  return c->model.tokenizer == FD_TOKENIZER_NT6 ? 1 + window / FD_GROUP + window % FD_GROUP : window / (int)c->model.kmer;
 }
 
 int fd_config_aligns(const fd_config *c) { return c->objective.distil_weight > 0 && !c->task.outputs; }
@@ -309,11 +308,7 @@ static void print_man_entry(FILE *out, const fd_config *config, const fd_option 
 }
 
 static void print_words(FILE *out, const fd_option *o) {
-  const char *value = o->choices                  ? o->choices
-                      : o->kind == FD_OPTION_BOOL ? "true|false"
-                      : o->kind != FD_OPTION_TEXT ? "N"
-                      : o->max == 1               ? "FOLDER"
-                                                  : "TEXT";
+  const char *value = o->choices ? o->choices : o->kind != FD_OPTION_TEXT ? "N" : o->max == 1 ? "FOLDER" : "TEXT";
   fprintf(out, "%s.%s=\t%s\t%s\n", o->section, o->name, value, o->help);
 }
 
@@ -429,4 +424,13 @@ fd_status fd_config_read(const char *name, char path[], char **text, size_t *byt
   }
   return fd_fail(FD_MISSING, "no config '%s': neither configs/%s nor %s exists; give a file by its path, such as ./%s", name,
                  file, path, file);
+}
+
+fd_status fd_config_load(fd_config *config, const char *name, char *const *overrides, int count) {
+  char path[FD_PATH_MAX] = "command line", *text = NULL;
+  size_t bytes = 0;
+  if (name) FD_TRY(fd_config_read(name, path, &text, &bytes));
+  fd_status status = fd_config_parse(config, text ? text : "", bytes, path, overrides, count);
+  free(text);
+  return status;
 }

@@ -53,12 +53,16 @@ enum { FD_SELECT_LOSS, FD_SELECT_ACCURACY, FD_SELECT_F1, FD_SELECT_MCC };
 enum { FD_SCHEDULE_COSINE, FD_SCHEDULE_CONSTANT, FD_SCHEDULE_ONE_CYCLE };
 enum { FD_DECAY_ALL, FD_DECAY_MATRICES };
 enum { FD_DEVICE_CPU, FD_DEVICE_CUDA };
+#define FD_SIMD_CHOICES "auto|avx512|avx2|generic|amx|amx_model|neon"
 enum { FD_SIMD_AUTO, FD_SIMD_AVX512, FD_SIMD_AVX2, FD_SIMD_GENERIC, FD_SIMD_AMX, FD_SIMD_AMX_MODEL, FD_SIMD_NEON };
 enum { FD_PRECISION_AUTO, FD_PRECISION_FP32, FD_PRECISION_BF16 };
 enum { FD_REDUCTION_REPRODUCIBLE, FD_REDUCTION_FAST };
 enum { FD_TRANSPORT_AUTO, FD_TRANSPORT_MPI, FD_TRANSPORT_NCCL };
 
 enum { FD_TEXT_MAX = 4096, FD_CONFIG_FILE_MAX = 65536 };
+
+/* Letters of a group, a word of tokenizer nt6: hidden together, and compared with a row of a teacher. */
+enum { FD_GROUP = 6 };
 
 typedef struct fd_config {
 #define SECTION(section) struct {
@@ -131,6 +135,10 @@ int fd_config_kernels(const fd_config *config, int taps[FD_KERNELS_MAX]);
 enum { FD_CONTEXTS_MAX = 7 };
 int fd_config_contexts(const fd_config *config, int reach[FD_CONTEXTS_MAX]);
 
+/* With fewer windows the mutual information of the collapse monitor is biased upwards and collapse would be missed, so no warning
+ * is derived from them. */
+enum { FD_MONITOR_WINDOWS = 512 };
+
 /* Whether a classifier learns from a teacher's probabilities of its classes. */
 int fd_config_distils(const fd_config *config);
 
@@ -168,6 +176,10 @@ int fd_config_is_free(const char *override);
 /* Finds the config file: a path (with a '/' or '.'), or the bare name of one in the folders of fd_config_folder. Returns its text
  * (released with free()) and its path [FD_PATH_MAX]. */
 fd_status fd_config_read(const char *name, char path[], char **text, size_t *bytes) FD_MUST_CHECK;
+
+/* Finds, reads and parses the config file `name` (NULL: all defaults) with these overrides; errors as in fd_config_read and
+ * fd_config_parse. */
+fd_status fd_config_load(fd_config *config, const char *name, char *const *overrides, int count) FD_MUST_CHECK;
 
 /* Folder i = 0, 1, ... that is searched for configs: ./configs, next to the program, installed; "" when it is unknown. Returns 0
  * after the last. */

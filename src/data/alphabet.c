@@ -13,6 +13,8 @@
 const uint8_t fd_symbol_of[256] = {ROW16, ROW16, ROW16, ROW16, LETTERS, LETTERS, ROW16,
                                    ROW16, ROW16, ROW16, ROW16, ROW16,   ROW16,   ROW16};
 
+const char fd_letters[FD_SYMBOLS + 1] = "ACGTN";
+
 const uint8_t fd_complement[8] = {FD_T, FD_G, FD_C, FD_A, FD_N, FD_ZERO, FD_CLS, 7};
 
 void fd_reverse_complement(const uint8_t *symbols, int64_t length, uint8_t *out) {

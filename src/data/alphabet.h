@@ -11,6 +11,9 @@ enum { FD_NO_LETTER = 255 };
 /* Symbol of each byte: A, C, G, T (U as T) in either case; N for every other IUPAC letter; FD_NO_LETTER for all other bytes. */
 extern const uint8_t fd_symbol_of[256];
 
+/* The letter of each nucleotide and of N, in the order of their symbols: "ACGTN". */
+extern const char fd_letters[FD_SYMBOLS + 1];
+
 /* The complement of each symbol; N, masked and [CLS] map to themselves. */
 extern const uint8_t fd_complement[8];
 

@@ -30,6 +30,9 @@ typedef struct fd_batch {
   float *host_logits;        /* host staging */
 } fd_batch;
 
+/* [rows] the host staging of token ids: `scratch`, which models over ids do not need otherwise. */
+static inline int32_t *fd_batch_ids(const fd_batch *batch) { return (int32_t *)(void *)batch->scratch; }
+
 /* Creates a micro-batch of up to `count` sequences and `rows` tokens in total, [CLS] rows (`cls` per sequence) included. */
 fd_status fd_batch_create(fd_batch **batch, fd_device *dev, int count, int rows, int cls) FD_MUST_CHECK;
 void fd_batch_destroy(fd_batch **batch);

@@ -9,9 +9,6 @@
 #include "base/memory.h"
 #include "data/alphabet.h"
 
-/* Letters of a teacher's word, which are hidden together: FD_GROUP of model/spaces.h. */
-enum { GROUP = 6 };
-
 /* Words of a draw's first block of random numbers; the further blocks are for the positions. */
 enum { OFFSET, ONE_HIDDEN, ONE_VISIBLE, TURN };
 
@@ -21,7 +18,7 @@ fd_status fd_hider_create(fd_hider *h, const fd_config *config, const fd_windows
   *h = (fd_hider){.tokenizer = tokenizer, .replaces = replaces, .first = first};
   h->train = fd_rng_key_of(seed, FD_RNG_HIDE), h->held_out = fd_rng_key_of(seed, FD_RNG_EVAL);
   fd_loader_init(&h->loader, config, windows);
-  h->unit = config->model.tokenizer == FD_TOKENIZER_LETTERS ? GROUP : 1;
+  h->unit = config->model.tokenizer == FD_TOKENIZER_LETTERS ? FD_GROUP : 1;
   FD_TRY(fd_alloc(&h->turned, (size_t)windows->length, 1, "words"));
   FD_TRY(fd_tokens_create(&h->words, tokenizer, windows->length));
   return fd_tokens_create(&h->current, tokenizer, windows->length);
@@ -44,7 +41,7 @@ void fd_hider_free(fd_hider *h) {
 /* Letters of the shortest word: k of k-mers, 1 of byte pairs; single letters are hidden in groups. */
 static int letters_of(const fd_config *c) {
   if (c->model.tokenizer == FD_TOKENIZER_BPE) return 1;
-  return c->model.tokenizer == FD_TOKENIZER_KMER ? (int)c->model.kmer : GROUP;
+  return c->model.tokenizer == FD_TOKENIZER_KMER ? (int)c->model.kmer : FD_GROUP;
 }
 
 fd_status fd_hider_check(const fd_config *config, const fd_tokenizer *tokenizer, const fd_windows *windows, const char *folder) {
@@ -65,7 +62,7 @@ fd_status fd_hider_check(const fd_config *config, const fd_tokenizer *tokenizer,
         "%s: %" PRId64 " of %" PRId64
         " sequences are not of whole groups of %d letters, which are hidden together; use windows (findna prepare --window) of "
         "a multiple of %d, not records",
-        folder, cut, windows->count, GROUP, GROUP);
+        folder, cut, windows->count, FD_GROUP, FD_GROUP);
   if (!below) return FD_OK;
   return fd_fail(FD_DATA,
                  "%s: %" PRId64 " of %" PRId64
@@ -169,8 +166,6 @@ static void hide(const fd_hider *h, fd_rng_key key, uint64_t draw, const int32_t
   else if (chosen == units) mark(h, hidden, (int)fd_below(first[ONE_VISIBLE], (uint32_t)units), 0);
 }
 
-static int32_t *ids_of(const fd_batch *batch) { return (int32_t *)(void *)batch->scratch; }
-
 static void begin(fd_batch *batch, int count) {
   batch->seqs.count = count;
   batch->seqs.hidden = batch->tokens;
@@ -182,7 +177,7 @@ static void begin(fd_batch *batch, int count) {
 /* Appends the words of sequence i. */
 static void put(fd_batch *batch, int i, const fd_tokens *words, int count) {
   int at = batch->seqs.start[i];
-  memcpy(ids_of(batch) + at, words->ids, (size_t)count * sizeof *words->ids);
+  memcpy(fd_batch_ids(batch) + at, words->ids, (size_t)count * sizeof *words->ids);
   batch->seqs.start[i + 1] = batch->rows = at + count;
 }
 
@@ -190,7 +185,7 @@ static void put(fd_batch *batch, int i, const fd_tokens *words, int count) {
  * [MASK]. */
 static void set_targets(const fd_hider *h, fd_batch *batch) {
   const fd_vocabulary *v = fd_tokenizer_vocabulary(h->tokenizer);
-  int32_t *ids = ids_of(batch);
+  int32_t *ids = fd_batch_ids(batch);
   int rows = batch->rows, n = 0;
   for (int hidden = 1; hidden >= 0; hidden--)
     for (int r = 0; r < rows; r++) {
@@ -215,16 +210,16 @@ static int offset_of(const fd_hider *h, uint64_t draw, int length) {
 /* Puts the teacher's words of sequence i, whose student's words were put before, and aligns the student's rows with them. */
 static void teach(const fd_hider *h, fd_batch *batch, int i, const uint8_t *symbols, int length, const fd_tokens *to) {
   const fd_config *c = h->loader.config;
-  const int32_t *ids = ids_of(batch) + batch->seqs.start[i];
+  const int32_t *ids = fd_batch_ids(batch) + batch->seqs.start[i];
   const uint8_t *hidden = batch->tokens + batch->seqs.start[i];
-  int n = (int)fd_tokenizer_encode(h->teacher, symbols, length, 0, to), before = n - length / GROUP,
-      each = c->objective.distil_pool == FD_DISTIL_REPEAT ? GROUP : 1, mask = fd_tokenizer_vocabulary(h->teacher)->mask;
-  int *aligned = batch->host_aligned + batch->seqs.start[i] / GROUP * each, first = batch->taught->seqs.start[i] + before;
-  for (int g = 0; g < length / GROUP; g++) {
-    int good = !hidden[g * GROUP] && is_word(h, ids + g * GROUP);
+  int n = (int)fd_tokenizer_encode(h->teacher, symbols, length, 0, to), before = n - length / FD_GROUP,
+      each = c->objective.distil_pool == FD_DISTIL_REPEAT ? FD_GROUP : 1, mask = fd_tokenizer_vocabulary(h->teacher)->mask;
+  int *aligned = batch->host_aligned + batch->seqs.start[i] / FD_GROUP * each, first = batch->taught->seqs.start[i] + before;
+  for (int g = 0; g < length / FD_GROUP; g++) {
+    int good = !hidden[g * FD_GROUP] && is_word(h, ids + g * FD_GROUP);
     for (int k = 0; k < each; k++) aligned[g * each + k] = good ? first + g : -1;
     batch->aligned_rows += good * each;
-    if (hidden[g * GROUP] && c->teacher.sees == FD_SEES_MASKED) to->ids[before + g] = mask;
+    if (hidden[g * FD_GROUP] && c->teacher.sees == FD_SEES_MASKED) to->ids[before + g] = mask;
   }
   fd_view_put_ids(batch->taught, i, to->ids, n);
 }
@@ -272,13 +267,13 @@ static fd_status upload_words(void *context, fd_batch *batch) {
   fd_device *dev = batch->dev;
   size_t bytes = (size_t)batch->rows * sizeof(float);
   const fd_hider *h = context;
-  size_t aligned = (size_t)batch->rows / (h->loader.config->objective.distil_pool == FD_DISTIL_REPEAT ? 1 : GROUP);
+  size_t aligned = (size_t)batch->rows / (h->loader.config->objective.distil_pool == FD_DISTIL_REPEAT ? 1 : FD_GROUP);
   FD_TRY(fd_seqs_send(&batch->seqs, dev));
   if (h->teacher) FD_TRY(fd_view_send(batch->taught, batch->seqs.count));
   if (h->teacher) FD_TRY(dev->copy(dev, batch->aligned, batch->host_aligned, aligned * sizeof *batch->aligned));
   FD_TRY(dev->copy(dev, batch->target, batch->host_target, bytes));
   FD_TRY(dev->copy(dev, batch->weight, batch->host_target + batch->rows, bytes));
-  return dev->copy(dev, batch->student, ids_of(batch), (size_t)batch->rows * sizeof(int32_t));
+  return dev->copy(dev, batch->student, fd_batch_ids(batch), (size_t)batch->rows * sizeof(int32_t));
 }
 
 int fd_hider_held_out(fd_hider *h, const fd_windows *windows, int64_t i, int32_t *ids, uint8_t *hidden) {
@@ -303,7 +298,7 @@ static fd_status held_out_words(void *context, const fd_windows *windows, int64_
 }
 
 fd_source fd_hider_source(fd_hider *h) {
-  int length = h->loader.windows->length, each = h->loader.config->objective.distil_pool == FD_DISTIL_REPEAT ? 1 : GROUP;
+  int length = h->loader.windows->length, each = h->loader.config->objective.distil_pool == FD_DISTIL_REPEAT ? 1 : FD_GROUP;
   fd_beside beside = {0};
   if (h->teacher)
     beside =

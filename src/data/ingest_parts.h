@@ -53,6 +53,12 @@ fd_status fd_ingest_write(const fd_ingest *in, const char *folder, fd_comm *comm
  * free(). */
 fd_status fd_ingest_contigs(const fd_ingest *in, char **text, size_t *bytes) FD_MUST_CHECK;
 
+/* Parts of a manifest; NULL: out of memory, or a name that is not UTF-8 (json_pack with it then fails, too). An option that is a
+ * list; a source file; the files of a genome, appended to a list of sources. */
+json_t *fd_ingest_list(const fd_list *list);
+json_t *fd_ingest_source(const char *path, const char *sha256, uint64_t bytes, const char *format);
+void fd_ingest_add_genome(json_t **sources, const fd_genome *genome);
+
 /* The list of shards of a manifest; NULL: out of memory (json_pack with it then fails, too). */
 json_t *fd_ingest_shards(const fd_manifest *manifest);
 

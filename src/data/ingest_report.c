@@ -1,6 +1,7 @@
 /* The manifest of an ingest, its table of sequences, and its report on stdout. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "base/log.h"
@@ -8,7 +9,7 @@
 #include "base/text.h"
 #include "data/ingest_parts.h"
 
-static json_t *list_json(const fd_list *list) {
+json_t *fd_ingest_list(const fd_list *list) {
   json_t *out = json_array();
   for (int i = 0; i < list->count; i++) fd_json_append(&out, json_string(list->item[i]));
   return out;
@@ -19,23 +20,31 @@ static json_t *options_json(const fd_ingest_options *o) {
       json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:I, s:o, s:o, s:b, s:b}", "window", (json_int_t)o->window, "count",
                 (json_int_t)o->count, "val_count", (json_int_t)o->val_count, "test_count", (json_int_t)o->test_count, "stride",
                 (json_int_t)o->stride, "shard_windows", (json_int_t)o->shard_windows, "max_n", o->max_n, "sampling", o->sampling,
-                "seed", (json_int_t)o->seed, "contigs", list_json(&o->contigs), "holdout", list_json(&o->holdout), "bed",
-                o->bed != NULL, "partial", o->partial);
+                "seed", (json_int_t)o->seed, "contigs", fd_ingest_list(&o->contigs), "holdout", fd_ingest_list(&o->holdout),
+                "bed", o->bed != NULL, "partial", o->partial);
   if (o->exclude) fd_json_set(&root, "exclude", json_true());
   return root;
 }
 
 static const char *base_name(const char *path) {
-  for (const char *at = path; *at; at++)
-    if (*at == '/') path = at + 1;
-  return path;
+  const char *slash = strrchr(path, '/');
+  return slash ? slash + 1 : path;
+}
+
+json_t *fd_ingest_source(const char *path, const char *sha256, uint64_t bytes, const char *format) {
+  return json_pack("{s:s, s:s, s:I, s:s}", "file", base_name(path), "sha256", sha256, "bytes", (json_int_t)bytes, "format",
+                   format);
+}
+
+void fd_ingest_add_genome(json_t **sources, const fd_genome *g) {
+  for (int i = 0; i < g->files; i++)
+    fd_json_append(sources,
+                   fd_ingest_source(g->file[i].path, g->file[i].sha256, g->file[i].bytes, g->file[i].twobit ? "2bit" : "fasta"));
 }
 
 static json_t *sources_json(const fd_genome *g) {
   json_t *out = json_array();
-  for (int i = 0; i < g->files; i++)
-    fd_json_append(&out, json_pack("{s:s, s:s, s:I, s:s}", "file", base_name(g->file[i].path), "sha256", g->file[i].sha256,
-                                   "bytes", (json_int_t)g->file[i].bytes, "format", g->file[i].twobit ? "2bit" : "fasta"));
+  fd_ingest_add_genome(&out, g);
   return out;
 }
 

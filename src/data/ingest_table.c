@@ -10,33 +10,19 @@
 #include "base/printable.h"
 #include "data/sources.h"
 
-static const char *base_name(const char *path) {
-  const char *slash = strrchr(path, '/');
-  return slash ? slash + 1 : path;
-}
-
-static json_t *list_json(const fd_list *list) {
-  json_t *out = json_array();
-  for (int i = 0; i < list->count; i++) fd_json_append(&out, json_string(list->item[i]));
-  return out;
-}
-
 static json_t *options_json(const fd_ingest_table *o) {
   return json_pack("{s:I, s:I, s:I, s:I, s:f, s:f, s:b, s:s*, s:s*, s:o, s:o, s:o, s:o}", "limit", (json_int_t)o->taxa.limit,
                    "shortest", (json_int_t)o->taxa.shortest, "shard_windows", (json_int_t)o->shard_windows, "seed",
                    (json_int_t)o->seed, "val_share", o->val_share, "test_share", o->test_share, "known", o->known, "split",
-                   o->taxa.part, "by", o->taxa.by, "train", list_json(&o->of[FD_TRAIN]), "val", list_json(&o->of[FD_VAL]), "test",
-                   list_json(&o->of[FD_TEST]), "require", list_json(&o->taxa.require));
+                   o->taxa.part, "by", o->taxa.by, "train", fd_ingest_list(&o->of[FD_TRAIN]), "val",
+                   fd_ingest_list(&o->of[FD_VAL]), "test", fd_ingest_list(&o->of[FD_TEST]), "require",
+                   fd_ingest_list(&o->taxa.require));
 }
 
 static json_t *sources_json(const fd_record_set *set) {
-  const fd_genome *g = &set->taxa.genome;
   json_t *out = json_array();
-  fd_json_append(&out, json_pack("{s:s, s:s, s:I, s:s}", "file", base_name(set->options->taxa.table), "sha256", set->table_sha256,
-                                 "bytes", (json_int_t)set->table_bytes, "format", "table"));
-  for (int i = 0; i < g->files; i++)
-    fd_json_append(&out, json_pack("{s:s, s:s, s:I, s:s}", "file", base_name(g->file[i].path), "sha256", g->file[i].sha256,
-                                   "bytes", (json_int_t)g->file[i].bytes, "format", g->file[i].twobit ? "2bit" : "fasta"));
+  fd_json_append(&out, fd_ingest_source(set->options->taxa.table, set->table_sha256, set->table_bytes, "table"));
+  fd_ingest_add_genome(&out, &set->taxa.genome);
   return out;
 }
 

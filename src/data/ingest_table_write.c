@@ -7,6 +7,7 @@
 #include "base/guard.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "data/alphabet.h"
 #include "data/ingest_table.h"
 #include "data/shards.h"
 #include "device/tensors.h"
@@ -107,7 +108,7 @@ static void put_row(FILE *out, const fd_record_set *set, int64_t i) {
   const fd_taxa *t = &set->taxa;
   put_cell(out, t->id[i]);
   fprintf(out, "\t%s\t", set->split[i] == FD_LEFT_OUT ? "" : fd_split_names[set->split[i]]);
-  for (int64_t at = t->start[i]; at < t->start[i + 1]; at++) fputc("ACGTN"[t->symbols[at]], out);
+  for (int64_t at = t->start[i]; at < t->start[i + 1]; at++) fputc(fd_letters[t->symbols[at]], out);
   for (int c = 0; c < t->columns; c++) fputc('\t', out), put_cell(out, t->value[i * t->columns + c]);
   fputc('\n', out);
 }

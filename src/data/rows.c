@@ -21,12 +21,10 @@ static int put_letters(fd_batch *batch, int at, const uint8_t *symbols, int leng
   return at + length + batch->seqs.cls;
 }
 
-static int32_t *ids_of(const fd_batch *batch) { return (int32_t *)(void *)batch->scratch; }
-
 /* Puts the words of a sequence (already checked) at row `at`; returns the row after them. */
 static int put_words(fd_rows *rows, fd_batch *batch, int at, const uint8_t *symbols, int length) {
   int n = (int)fd_tokenizer_encode(rows->tokenizer, symbols, length, 0, &rows->words);
-  memcpy(ids_of(batch) + at, rows->words.ids, (size_t)n * sizeof *rows->words.ids);
+  memcpy(fd_batch_ids(batch) + at, rows->words.ids, (size_t)n * sizeof *rows->words.ids);
   if (fd_tokenizer_padding(rows->tokenizer, rows->words.ids, n, batch->tokens + at)) batch->seqs.hidden = batch->tokens;
   return at + n;
 }
@@ -104,7 +102,7 @@ static fd_status upload_rows(void *context, fd_batch *batch) {
   if (batch->taught) FD_TRY(fd_view_send(batch->taught, batch->seqs.count));
   if (batch->logits)
     FD_TRY(dev->copy(dev, batch->logits, batch->host_logits, count * (size_t)rows->beside.logits * sizeof *batch->logits));
-  if (rows->tokenizer) return dev->copy(dev, batch->student, ids_of(batch), (size_t)batch->rows * sizeof(int32_t));
+  if (rows->tokenizer) return dev->copy(dev, batch->student, fd_batch_ids(batch), (size_t)batch->rows * sizeof(int32_t));
   return fd_batch_expand(batch, batch->tokens, 0, (fd_rng_key){{0, 0}}, 0, batch->student);
 }
 

@@ -16,7 +16,6 @@
 #include "data/loci.h"
 #include "data/unsplit.h"
 
-enum { CLASSES_MAX = 1024 };
 static const size_t file_max = (size_t)1 << 30;
 
 /* A table to which rows are appended. */
@@ -161,18 +160,18 @@ static fd_status find_class(const fd_listing *entries, int i, class_part *part) 
 /* Takes the names of the classes from FOLDER/train. */
 static fd_status name_classes(const char *folder, fd_class_names *names) {
   char path[FD_PATH_MAX], (*name)[256] = NULL;
-  const char *text[CLASSES_MAX];
+  const char *text[FD_TASK_CLASSES_MAX];
   fd_listing entries = {0};
   class_part part;
   int count = 0;
   fd_status status = FD_OK;
   FD_TRY(fd_path(path, folder, "train", NULL));
-  FD_GO(fd_alloc(&name, CLASSES_MAX, sizeof *name, "classes"));
+  FD_GO(fd_alloc(&name, FD_TASK_CLASSES_MAX, sizeof *name, "classes"));
   FD_GO(fd_listing_open(&entries, path));
   for (int i = 0; i < entries.count; i++) {
     FD_GO(find_class(&entries, i, &part));
     if (!*part.name) continue;
-    if (count == CLASSES_MAX) FD_GO(fd_fail(FD_DATA, "%s: more than %d classes", path, CLASSES_MAX));
+    if (count == FD_TASK_CLASSES_MAX) FD_GO(fd_fail(FD_DATA, "%s: more than %d classes", path, FD_TASK_CLASSES_MAX));
     memcpy(name[count], part.name, sizeof part.name);
     text[count] = name[count];
     count++;

@@ -16,6 +16,8 @@
 
 #include "data/table.h"
 
+enum { FD_TASK_CLASSES_MAX = 1024 /* that are folders or files */ };
+
 typedef struct fd_task_folder {
   fd_table train, valid, test; /* absent: 0 rows */
   fd_class_names names;        /* of the classes; empty: they are numbers */

@@ -11,8 +11,6 @@
 #include "data/genome.h"
 #include "data/stream.h"
 
-enum { CLASSES_MAX = 1024 };
-
 fd_status fd_split_part(const uint8_t *symbols, int64_t length, int *part) {
   unsigned char digest[FD_SHA256_BYTES];
   uint64_t word = 0;
@@ -85,13 +83,13 @@ static int class_name(const char *folder, const char *name, char out[256]) {
 
 static fd_status read_classes(const fd_listing *all, fd_class_names *names, fd_table *table) {
   const char *folder = all->path;
-  char path[FD_PATH_MAX], name[CLASSES_MAX][256], next[256];
-  const char *text[CLASSES_MAX];
+  char path[FD_PATH_MAX], name[FD_TASK_CLASSES_MAX][256], next[256];
+  const char *text[FD_TASK_CLASSES_MAX];
   int classes = 0;
   for (int i = 0; i < all->count; i++) {
     if (!class_name(folder, all->entry[i]->d_name, next)) continue;
-    if (classes == CLASSES_MAX)
-      return fd_fail(FD_DATA, "%s: more than %d classes, the most that a task has", folder, CLASSES_MAX);
+    if (classes == FD_TASK_CLASSES_MAX)
+      return fd_fail(FD_DATA, "%s: more than %d classes, the most that a task has", folder, FD_TASK_CLASSES_MAX);
     text[classes] = memcpy(name[classes], next, sizeof next);
     classes++;
   }

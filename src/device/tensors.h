@@ -126,6 +126,14 @@ FD_BOTH static inline uint32_t fd_attention_bits(const uint32_t word[4], int key
   uint32_t low = key % 4 < 2 ? word[0] : word[1], high = key % 4 < 2 ? word[2] : word[3]; /* no index: kept in registers */
   return (key % 8 < 4 ? low : high) >> (key % 2 * 16) & 0xffff;
 }
+
+/* The low half of the counter of dropout of a row: group number `group` of 8 columns, 0 .. 2^16-1; position 0 .. 2^32-1, layer 0
+ * .. 4095. */
+FD_BOTH static inline uint64_t fd_dropout_counter(int layer, int position, int group) {
+  return (uint64_t)layer << 52 | (uint64_t)(uint32_t)position << 16 | (uint64_t)group;
+}
+
+/* An entry is dropped if its 16 random bits are below this. */
 FD_BOTH static inline uint32_t fd_dropout_limit(float rate) { return (uint32_t)((double)rate * 65536); }
 
 /* The gated delta rule (Yang, Kautz, Hatamizadeh, "Gated Delta Networks", 2024) of `heads` heads with keys and queries of `keys`

@@ -268,6 +268,6 @@ int findna_token_text(const findna_model *model, int32_t id, char text[FINDNA_TO
   begin();
   if (id < 0 || id >= v->size) return fd_fail(FD_USAGE, "token %d: expected an id from 0 to %d", (int)id, (int)v->size - 1);
   if (model->encoder.tokenizer) fd_tokenizer_text(model->encoder.tokenizer, id, text);
-  else snprintf(text, FINDNA_TOKEN_TEXT, "%c", "ACGTN"[id]);
+  else snprintf(text, FINDNA_TOKEN_TEXT, "%c", fd_letters[id]);
   return FD_OK;
 }

@@ -15,8 +15,6 @@ typedef enum fd_space {
   FD_SPACES
 } fd_space;
 
-enum { FD_GROUP = 6 /* letters, as in a word of Nucleotide Transformer */ };
-
 /* The maximum size of a batch. */
 typedef struct fd_extent {
   int tokens, sequences, cls; /* cls: of each sequence */

@@ -16,17 +16,18 @@ enum { VALUES_AT_ONCE = 1 << 16, WIDTH_MAX = 1 << 24, HEADER_MAX = 1 << 16 };
 
 void fd_value_range_begin(fd_value_range *r) { *r = (fd_value_range){INFINITY, 0, -INFINITY, 0, 0}; }
 
-void fd_value_range_add(fd_value_range *r, const float *value, int64_t count) {
-  for (int64_t i = 0; i < count; i++) {
-    double x = (double)value[i];
-    if (!isfinite(x)) {
-      r->not_finite++;
-      continue;
-    }
-    r->min = fmin(r->min, x);
-    r->max = fmax(r->max, x);
-    r->mean += (x - r->mean) / (double)++r->finite;
+void fd_value_range_take(fd_value_range *r, double value) {
+  if (!isfinite(value)) {
+    r->not_finite++;
+    return;
   }
+  r->min = fmin(r->min, value);
+  r->max = fmax(r->max, value);
+  r->mean += (value - r->mean) / (double)++r->finite;
+}
+
+void fd_value_range_add(fd_value_range *r, const float *value, int64_t count) {
+  for (int64_t i = 0; i < count; i++) fd_value_range_take(r, (double)value[i]);
 }
 
 void fd_value_range_print(const fd_value_range *r) {

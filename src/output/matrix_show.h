@@ -17,12 +17,13 @@ fd_status fd_matrix_show(const char *path) FD_MUST_CHECK;
 
 enum { FD_SHOWN_IDS = 3, FD_SHOWN_TEXT = 4096 };
 
-/* Range of the values so far. */
+/* Range and mean of the finite values so far. */
 typedef struct fd_value_range {
   double min, mean, max;
   int64_t finite, not_finite;
 } fd_value_range;
 void fd_value_range_begin(fd_value_range *range);
+void fd_value_range_take(fd_value_range *range, double value);
 void fd_value_range_add(fd_value_range *range, const float *value, int64_t count);
 void fd_value_range_print(const fd_value_range *range);
 

@@ -113,22 +113,6 @@ static int difference_row(FILE *out, const comparison *c, const char *section, c
   return 1;
 }
 
-/* The run's config as text, to be released with free(). NULL if the config is not known, or if memory runs out; then the page is
- * marked as failed. */
-static char *printed(FILE *page, const fd_report *r) {
-  char *text = NULL;
-  size_t bytes;
-  FILE *out;
-  if (!r->config_known) return NULL;
-  fd_status status = fd_text_open(&out, &text, &bytes);
-  if (status == FD_OK) {
-    fd_config_print(out, &r->config, FD_CONFIG_YAML);
-    status = fd_text_close(out, &text);
-  }
-  if (status != FD_OK) fd_text_spoil(page);
-  return text;
-}
-
 /* Prints the rows of all keys that differ. All configs print the same keys in the same order, so they are compared line by line.
  */
 static int config_rows(FILE *out, const comparison *c, char *const *text) {
@@ -189,7 +173,7 @@ static void print_differences(FILE *out, const comparison *c) {
   json_t *environment[FD_REPORT_COMPARED], *tuning[FD_REPORT_COMPARED];
   int known = 1, tuned = 0;
   for (int i = 0; i < c->count; i++) {
-    text[i] = printed(out, c->run[i]), known &= text[i] != NULL;
+    text[i] = c->run[i]->config_known ? fd_report_config(out, &c->run[i]->config) : NULL, known &= text[i] != NULL;
     environment[i] = c->run[i]->environment, tuning[i] = c->run[i]->finetune, tuned |= tuning[i] != NULL;
   }
   fprintf(out, "<h2>How they differ</h2>\n<div class=\"scroll\"><table>");

@@ -70,6 +70,9 @@ void fd_report_overlays(FILE *out, fd_report *const *runs, const char *const *na
 void fd_report_probes(FILE *out, const fd_report *report);
 void fd_report_tables(FILE *out, const fd_report *report);
 
+/* A config as YAML text, to be released with free(); NULL when memory runs out: then the page is marked as failed. */
+char *fd_report_config(FILE *page, const fd_config *config);
+
 /* A table of sizes and speeds of the models of a speed.json; nothing for NULL. */
 void fd_report_speed(FILE *out, const json_t *speed);
 

@@ -169,11 +169,10 @@ static void say_monitor(FILE *out, const fd_report *r) {
   else
     fprintf(out, "<li>The collapse monitor of the [CLS] term is quiet at the end (it warned in %zu of %zu evaluations).</li>\n",
             warned, t->rows);
-  if (windows < 512)
-    fprintf(
-        out,
-        "<li>The monitor used %.0f windows; below 512 its mutual information is biased upwards and its gain downwards.</li>\n",
-        windows);
+  if (windows < FD_MONITOR_WINDOWS)
+    fprintf(out,
+            "<li>The monitor used %.0f windows; below %d its mutual information is biased upwards and its gain downwards.</li>\n",
+            windows, FD_MONITOR_WINDOWS);
 }
 
 static size_t missing(const fd_report *r, const char *kind, const char *name, size_t *rows) {

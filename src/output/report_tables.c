@@ -152,8 +152,7 @@ static void config_row(FILE *out, const char *section, char *line, const char *o
   fprintf(out, "</td></tr>\n");
 }
 
-/* The config as text, to be released with free(). NULL if memory runs out; then the page is marked as failed. */
-static char *printed(FILE *page, const fd_config *config) {
+char *fd_report_config(FILE *page, const fd_config *config) {
   char *text = NULL;
   size_t bytes;
   FILE *out;
@@ -171,7 +170,7 @@ static void config_table(FILE *out, const fd_config *config) {
   fd_config defaults;
   char section[64] = "", *rest, *rest_default;
   fd_config_defaults(&defaults);
-  char *text = printed(out, config), *other = printed(out, &defaults);
+  char *text = fd_report_config(out, config), *other = fd_report_config(out, &defaults);
   char *line = text && other ? strtok_r(text, "\n", &rest) : NULL, *same = line ? strtok_r(other, "\n", &rest_default) : NULL;
   fprintf(out, "<div class=\"columns\">");
   for (; line && same; line = strtok_r(NULL, "\n", &rest), same = strtok_r(NULL, "\n", &rest_default)) {

@@ -12,6 +12,9 @@
  * mean over all tokens, including special ones, as the models' authors compute it, and the latent of its own [CLS] token. */
 extern const char *const fd_features_names[];
 
+/* The kinds of a frozen encoder's features that a command offers: the first three. */
+#define FD_FEATURES_WORDS "tokens|cls|both"
+
 /* Width of a row of features. */
 int fd_features_width(const fd_network *network, fd_features kind);
 

@@ -7,13 +7,14 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "data/alphabet.h"
 #include "data/lines.h"
 #include "tasks/words.h"
 
 /* The text of an id; 0 for a special token. */
 static int word_of(const fd_tokenizer *t, int32_t id, char text[FD_TOKEN_TEXT]) {
   fd_tokenizer_text(t, id, text);
-  return *text && !text[strspn(text, "ACGTN")];
+  return *text && !text[strspn(text, fd_letters)];
 }
 
 static fd_status other_word(const char *path, int64_t id, const char *there, const char *here) {

@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 
-static fd_status join_table(fd_joined *j, int which, const fd_design *features, const fd_design *counts) {
+static fd_status join_table(fd_sparse *j, int which, const fd_design *features, const fd_design *counts) {
   size_t rows = (size_t)counts->rows, dims = (size_t)features->dims, all = rows * dims + (size_t)counts->start[rows];
   FD_TRY(fd_alloc(&j->start[which], rows + 1, sizeof *j->start[which], "joined features"));
   FD_TRY(fd_alloc(&j->column[which], all, sizeof *j->column[which], "joined features"));
@@ -23,12 +23,12 @@ static fd_status join_table(fd_joined *j, int which, const fd_design *features, 
   return FD_OK;
 }
 
-fd_status fd_joined_create(fd_joined **joined, const fd_design features[2], const fd_kmers *kmers) {
+fd_status fd_joined_create(fd_sparse **joined, const fd_design features[2], const fd_sparse *kmers) {
   const fd_design *counts[2] = {&kmers->train, &kmers->test};
   int dims = features->dims + kmers->train.dims;
   fd_status status = FD_OK;
   FD_TRY(fd_alloc(joined, 1, sizeof **joined, "joined features"));
-  fd_joined *j = *joined;
+  fd_sparse *j = *joined;
   FD_GO(fd_alloc(&j->shift, (size_t)dims, sizeof *j->shift, "joined features")); /* whitened features have mean 0: no shift */
   memcpy(j->shift + features->dims, kmers->train.shift, (size_t)kmers->train.dims * sizeof *j->shift);
   for (int which = 0; which < 2; which++) {
@@ -42,18 +42,6 @@ fd_status fd_joined_create(fd_joined **joined, const fd_design features[2], cons
                           .shift = j->shift};
   }
 done:
-  if (status != FD_OK) fd_joined_free(joined);
+  if (status != FD_OK) fd_sparse_free(joined);
   return status;
-}
-
-void fd_joined_free(fd_joined **joined) {
-  if (!*joined) return;
-  for (int which = 0; which < 2; which++) {
-    free((*joined)->start[which]);
-    free((*joined)->column[which]);
-    free((*joined)->value[which]);
-  }
-  free((*joined)->shift);
-  free(*joined);
-  *joined = NULL;
 }

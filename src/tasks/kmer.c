@@ -35,7 +35,7 @@ static void count_row(const fd_table *table, int row, int k, int *count, int *co
   }
 }
 
-static fd_status count_table(fd_kmers *m, int which, const fd_table *table, int k) {
+static fd_status count_table(fd_sparse *m, int which, const fd_table *table, int k) {
   size_t most = (size_t)table->start[table->rows]; /* a row has no more k-mers than letters */
   int *count;
   FD_TRY(fd_alloc(&m->start[which], (size_t)table->rows + 1, sizeof *m->start[which], "k-mer counts"));
@@ -53,7 +53,7 @@ static fd_status count_table(fd_kmers *m, int which, const fd_table *table, int 
 }
 
 /* Divides by the training rows' standard deviation; the shift is the mean after this division. */
-static fd_status standardise(fd_kmers *m, int rows, int dims) {
+static fd_status standardise(fd_sparse *m, int rows, int dims) {
   double *scale;
   FD_TRY(fd_alloc(&m->shift, (size_t)dims, sizeof *m->shift, "k-mer counts"));
   FD_TRY(fd_alloc(&scale, (size_t)dims, sizeof *scale, "k-mer counts"));
@@ -73,19 +73,19 @@ static fd_status standardise(fd_kmers *m, int rows, int dims) {
   return FD_OK;
 }
 
-fd_status fd_kmers_create(fd_kmers **kmers, const fd_table *train, const fd_table *test, int k) {
+fd_status fd_kmers_create(fd_sparse **kmers, const fd_table *train, const fd_table *test, int k) {
   const fd_table *table[2] = {train, test};
   fd_status status = FD_OK;
   int dims = 1 << 2 * k;
   FD_TRY(fd_alloc(kmers, 1, sizeof **kmers, "k-mer counts"));
-  fd_kmers *m = *kmers;
+  fd_sparse *m = *kmers;
   for (int which = 0; which < 2; which++) FD_GO(count_table(m, which, table[which], k));
   m->train = (fd_design){.rows = train->rows, .dims = dims, .start = m->start[0], .column = m->column[0], .value = m->value[0]};
   m->test = (fd_design){.rows = test->rows, .dims = dims, .start = m->start[1], .column = m->column[1], .value = m->value[1]};
   FD_GO(standardise(m, train->rows, dims));
   m->train.shift = m->test.shift = m->shift;
 done:
-  if (status != FD_OK) fd_kmers_free(kmers);
+  if (status != FD_OK) fd_sparse_free(kmers);
   return status;
 }
 
@@ -104,16 +104,4 @@ done:
   free(code);
   if (status != FD_OK) free(*values), *values = NULL;
   return status;
-}
-
-void fd_kmers_free(fd_kmers **kmers) {
-  if (!*kmers) return;
-  for (int which = 0; which < 2; which++) {
-    free((*kmers)->start[which]);
-    free((*kmers)->column[which]);
-    free((*kmers)->value[which]);
-  }
-  free((*kmers)->shift);
-  free(*kmers);
-  *kmers = NULL;
 }

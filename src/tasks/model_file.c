@@ -14,11 +14,12 @@
 #include "base/output.h"
 #include "base/version.h"
 #include "config/shape.h"
+#include "data/alphabet.h"
 #include "output/safetensors.h"
 #include "tasks/task_json.h"
 #include "tasks/words.h"
 
-static const char format[] = "findna-model 1", alphabet[] = "ACGTN";
+static const char format[] = "findna-model 1";
 
 /* Collects the weights, without those of a projection, which is unused after pretraining: `tensors` [params.count]. */
 static int take_tensors(const fd_params *params, const float *weights, fd_tensor *tensors, json_int_t *size) {
@@ -44,7 +45,7 @@ static json_t *value_of(const fd_shape_item *item) {
 static fd_status describe(const fd_pretrained *m, const fd_encoder *encoder, json_int_t parameters, json_t **root) {
   fd_shape shape;
   FD_TRY(fd_shape_of(&shape, &m->config));
-  *root = json_pack("{s:s, s:s, s:s}", "format", format, "model_type", "findna", "alphabet", alphabet);
+  *root = json_pack("{s:s, s:s, s:s}", "format", format, "model_type", "findna", "alphabet", fd_letters);
   for (int i = 0; i < shape.count; i++) fd_json_set(root, shape.item[i].name, value_of(&shape.item[i]));
   fd_json_set(root, "window", json_integer(m->info.window));
   fd_json_set(root, "weights_of", json_string(encoder->name));
@@ -157,9 +158,9 @@ static fd_status read_config(const char *folder, fd_config *config, int *window,
              *letters = json_string_value(json_object_get(root, "alphabet"));
   if (!found || strcmp(found, format))
     status = fd_fail(FD_DATA, "%s: format '%.40s' (expected '%s')", path, found ? found : "(none)", format);
-  else if (!letters || strcmp(letters, alphabet))
+  else if (!letters || strcmp(letters, fd_letters))
     status = fd_fail(FD_DATA, "%s: alphabet '%.40s' (expected '%s': the order of the embedding's columns)", path,
-                     letters ? letters : "(none)", alphabet);
+                     letters ? letters : "(none)", fd_letters);
   else status = read_shape(path, root, config, window, classes);
   json_decref(root);
   return status;

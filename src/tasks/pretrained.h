@@ -21,14 +21,7 @@ enum { FD_ENCODER_STUDENT = FD_STUDENT, FD_ENCODER_TEACHER = FD_TEACHER, FD_ENCO
 #define FD_USE_DEVICE_ARGS(use)                                                                                             \
   {"device", FD_ARG_CHOICE, &(use).device, 0, 0, "cpu|cuda", "where the encoder runs; cuda computes in bf16"},              \
       {"threads", FD_ARG_INT, &(use).threads, 0, 1024, "N", "threads per rank for the encoder; 0: its share of the cores"}, \
-      {"simd",                                                                                                              \
-       FD_ARG_CHOICE,                                                                                                       \
-       &(use).simd,                                                                                                         \
-       0,                                                                                                                   \
-       0,                                                                                                                   \
-       "auto|avx512|avx2|generic|amx|amx_model|neon",                                                                       \
-       "instructions of the CPU kernels"},                                                                                  \
-  {                                                                                                                         \
+      {"simd", FD_ARG_CHOICE, &(use).simd, 0, 0, FD_SIMD_CHOICES, "instructions of the CPU kernels"}, {                     \
     "precision", FD_ARG_CHOICE, &(use).precision, 0, 0, "auto|fp32|bf16",                                                   \
         "operands of matrix products; auto: fp32 on CPUs, bf16 on GPUs"                                                     \
   }

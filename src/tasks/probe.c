@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "tasks/joined.h"
+#include "tasks/scores.h"
 #include "tasks/whiten.h"
 
 /* Descending, so that each fit starts near the solution of the previous one. */
@@ -153,8 +154,8 @@ done:
 
 /* The designs of one k: k-mer counts, joined with the features of an encoder where there are some. */
 typedef struct counted {
-  fd_kmers *kmers;
-  fd_joined *joined;
+  fd_sparse *kmers;
+  fd_sparse *joined;
   const fd_design *train, *test;
 } counted;
 
@@ -169,8 +170,8 @@ static fd_status count(const fd_probe_task *task, const fd_design *features, int
 }
 
 static void free_counted(counted *c) {
-  fd_joined_free(&c->joined);
-  fd_kmers_free(&c->kmers);
+  fd_sparse_free(&c->joined);
+  fd_sparse_free(&c->kmers);
 }
 
 /* One seed with k-mers: k and lambda together by the split, then the test rows once. features: [2], of the training and the test

@@ -11,7 +11,6 @@
 #include "tasks/features.h"
 #include "tasks/kmer.h"
 #include "tasks/logistic.h"
-#include "tasks/scores.h"
 #include "tasks/softmax.h"
 
 enum {

@@ -125,7 +125,7 @@ static fd_status compare_references(work *w, char *first, size_t size) {
     for (size_t c = 0; v->ref[c]; c++) {
       uint8_t base = fd_symbol_of[(unsigned char)v->ref[c]];
       same &= base == genome[c] || v->ref[c] == 'N' || v->ref[c] == 'n'; /* callers of structural variants write N */
-      if (c < sizeof there - 1) there[c] = "ACGTN"[genome[c]];
+      if (c < sizeof there - 1) there[c] = fd_letters[genome[c]];
     }
     if (!same) refuse(w, i, there, first, size);
   }

@@ -8,6 +8,7 @@
 #include "base/guard.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "train/schedule.h"
 
 static const double rate = 1e-3, decay = 1e-2, beta1 = 0.9, beta2 = 0.999;
 
@@ -115,7 +116,7 @@ fd_status fd_softmax_run(fd_softmax *s, const fd_softmax_fit *fit) {
         int at = (int)fd_permute(fit->seed, (uint64_t)epoch, (uint64_t)fit->count, (uint64_t)(first + i));
         rows[i] = fit->row ? fit->row[at] : at;
       }
-      step(s, fit->x, fit->label, rows, count, rate * (1 + cos(3.14159265358979323846 * done)) / 2);
+      step(s, fit->x, fit->label, rows, count, rate * fd_half_cosine(done));
     }
     fd_progress(0, "classifier of %d classes: epoch %d of %d", s->classes, epoch + 1, fit->epochs);
     if (fit->watch) FD_TRY(fit->watch(fit->context, epoch, &enough));

@@ -14,10 +14,6 @@ typedef struct fd_held_out {
   int64_t masked, aligned; /* aligned: rows with a cosine; 0: no frozen teacher */
 } fd_held_out;
 
-/* With fewer windows the mutual information is biased upwards and collapse would be missed, so no warning is derived from
- * them. */
-enum { FD_MONITOR_WINDOWS = 512 };
-
 /* How much signal the [CLS] term carries (in nats unless stated otherwise), on augmented pairs of views of held-out windows.
  * Entropies are means over the distributions. */
 typedef struct fd_monitor {

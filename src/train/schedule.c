@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-static double half_cosine(double share) { return 0.5 * (1 + cos(3.14159265358979323846 * share)); }
+double fd_half_cosine(double share) { return 0.5 * (1 + cos(3.14159265358979323846 * share)); }
 
 int64_t fd_schedule_steps(const fd_config *config, int64_t windows) {
   return config->train.steps ? config->train.steps : config->train.epochs * windows / config->train.batch;
@@ -13,8 +13,8 @@ int64_t fd_schedule_steps(const fd_config *config, int64_t windows) {
  * integer. */
 static double one_cycle(const fd_config *config, int64_t t, int64_t steps, double first, double peak, double last) {
   double at = (double)t, middle = config->optim.warmup * (double)steps - 1, end = (double)steps - 1;
-  if (at <= middle && middle > 0) return peak + (first - peak) * half_cosine(at / middle);
-  return last + (peak - last) * half_cosine(end > middle ? (at - middle) / (end - middle) : 1);
+  if (at <= middle && middle > 0) return peak + (first - peak) * fd_half_cosine(at / middle);
+  return last + (peak - last) * fd_half_cosine(end > middle ? (at - middle) / (end - middle) : 1);
 }
 
 double fd_schedule_beta1(const fd_config *config, int64_t t, int64_t steps) {
@@ -30,9 +30,9 @@ double fd_schedule_lr(const fd_config *config, int64_t t, int64_t steps) {
   double warm = floor(config->optim.warmup * (double)steps + 0.5), at = (double)t;
   if (at < warm) return config->optim.lr * at / warm;
   double rest = (double)steps - warm;
-  return config->optim.lr * half_cosine((at - warm) / (rest > 1 ? rest : 1));
+  return config->optim.lr * fd_half_cosine((at - warm) / (rest > 1 ? rest : 1));
 }
 
 double fd_schedule_momentum(const fd_config *config, int64_t t, int64_t steps) {
-  return 1 + (config->teacher.momentum - 1) * half_cosine((double)t / (double)steps);
+  return 1 + (config->teacher.momentum - 1) * fd_half_cosine((double)t / (double)steps);
 }

@@ -4,6 +4,9 @@
 
 #include "config/config.h"
 
+/* (1 + cos(pi share)) / 2: from 1 at share 0 to 0 at share 1. */
+double fd_half_cosine(double share);
+
 /* Steps of the run: train.steps, or epochs * windows / batch rounded down. */
 int64_t fd_schedule_steps(const fd_config *config, int64_t windows);
 
