@@ -24,8 +24,7 @@ static void draw_bits(const dropout_call *c, uint64_t draw, int position, int fi
     return;
   }
   for (int i = 0; i < DRAWS; i++) groups[i] = (uint32_t)(first / PER_DRAW + i);
-  c->kernels->draw(fd_parts(count, PER_DRAW), groups, c->key, draw, (uint64_t)c->layer << 52 | (uint64_t)(uint32_t)position << 16,
-                   bits);
+  c->kernels->draw(fd_parts(count, PER_DRAW), groups, c->key, draw, fd_dropout_counter(c->layer, position, 0), bits);
 }
 
 static void do_row(const dropout_call *c, uint64_t draw, int position, size_t at) {

@@ -10,10 +10,6 @@
 /* A panel of B of this depth, 16 KB, stays in L1 while A streams past it. */
 enum { DEPTH = 256, UNIT = 2 * LANES, ELEMENTS = 2, STEP = 2 * TILE_FLOATS };
 #define MULTIPLY_APART multiply
-#define pack_narrow pack
-#define multiply_tiled NULL
-#define round_units NULL
-#define row_sums NULL
 
 /* Packs n <= 32 rows or columns of an operand over k; in memory k runs along the rows or, with `across`, down the columns.
  * `transposed`: each block of pairs is transposed. */

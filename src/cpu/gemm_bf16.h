@@ -20,6 +20,7 @@ enum { BLOCK = 6, BLOCK_ROWS = BLOCK * NARROW_ROWS, PAIRS = 256, DEPTH = 2 * PAI
 #include "cpu/tile.h"
 
 #define MULTIPLY_APART NULL
+#define ROUND_UNITS round_units
 _Static_assert(ROWS % UNIT == 0, "panels of rows that are packed one after another form one operand (mixer.c)");
 
 INLINE void store_pairs(factor *to, vint pairs) { memcpy(to, &pairs, sizeof pairs); }

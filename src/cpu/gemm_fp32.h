@@ -24,7 +24,7 @@ enum { DEPTH = LANES == 16 ? 128 : 256, UNIT = 1, ELEMENTS = 1 };
 
 #include "cpu/tile.h"
 
-#define round_units NULL
+#define ROUND_UNITS NULL
 
 static void gemm(int m, int k, const float *a, size_t row_step, size_t k_step, const float *b, int panels, float *c, size_t ldc,
                  int start) {

@@ -147,7 +147,8 @@ fd_status fd_bench_stages(fd_bench *bench) {
   instrumented.multiply = timed_multiply, instrumented.multiply_tiled = timed_multiply_tiled;
   if (timed->round_units) instrumented.round_units = timed_round_units;
   instrumented.pack = timed_pack, instrumented.pack_left = timed_pack_left;
-  instrumented.transpose = timed_transpose, instrumented.bias_gelu = timed_bias_gelu, instrumented.gelu_backward = timed_gelu_backward;
+  instrumented.transpose = timed_transpose, instrumented.bias_gelu = timed_bias_gelu,
+  instrumented.gelu_backward = timed_gelu_backward;
   forward(&b), backward(&b);
   while (fd_bench_next(bench)) {
     fprintf(bench->out, "%.3f", 1e3 * b.flops / fd_bench_peak(b.dev));
