@@ -29,7 +29,9 @@ rm -rf weights; flip run/ckpt/step_000000012/student-00.safetensors 40
 expect "damaged weights: an older checkpoint with intact weights is used" 0 "step_000000012 is damaged; looking for an older one" "$FINDNA" export run weights
 rm -rf weights; flip run/ckpt/step_000000008/teacher-00.safetensors 40; flip run/ckpt/step_000000004/MANIFEST 40
 expect "no checkpoint with intact weights" 66 "holds no valid checkpoint" "$FINDNA" export run weights
+check "the oldest is not said to have an older one" test "$(grep -c 'looking for an older one' out.log) $(grep -c 'damaged; there is no older one' out.log)" = "$(($(ls -d run/ckpt/step_* | wc -l) - 1)) 1"
 check "then nothing is written" test ! -e weights
+expect "inspect: a name with which those of its checkpoints are too long" 64 "path is longer than" "$FINDNA" inspect "$(printf './%.0s' {1..2038})run"
 reset; cp run/ckpt/step_000000008/student-00.safetensors run/ckpt/step_000000012/
 expect "a file of another step is detected" 0 "resuming from run/ckpt/step_000000008" ./pretrain
 reset; mkdir run/ckpt/.tmp-step_000000099 && touch run/ckpt/.tmp-step_000000099/student-00.safetensors

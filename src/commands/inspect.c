@@ -132,8 +132,8 @@ static fd_status inspect_run(const char *folder) {
   FD_TRY(fd_checkpoint_list(folder, &steps, &count));
   fd_print("run %s: %d checkpoint%s\n", folder, count, count == 1 ? "" : "s");
   for (int i = 0; i < count; i++) {
-    if (fd_checkpoint_folder(path, folder, steps[i]) != FD_OK) break;
-    fd_status status = fd_checkpoint_verify(path, 1, &info);
+    fd_status status = fd_checkpoint_folder(path, folder, steps[i]);
+    if (status == FD_OK) status = fd_checkpoint_verify(path, 1, &info);
     int good = status == FD_OK;
     if (!good && status != FD_NUMERIC && !is_damage(status)) {
       free(steps);

@@ -437,7 +437,8 @@ static fd_status find_weights(const char *path, fd_config *config, fd_checkpoint
     status = fd_checkpoint_folder(folder, path, steps[i]);
     if (status == FD_OK) read = read_weights(folder, config, info, weights);
     if (read != FD_OK && read != FD_DATA && read != FD_MISSING) status = read; /* a temporary disk error is not damage */
-    else if (read != FD_OK) fd_warn("%s is damaged; looking for an older one", folder);
+    else if (read != FD_OK)
+      fd_warn("%s is damaged; %s", folder, i + 1 < count ? "looking for an older one" : "there is no older one");
   }
   free(steps);
   if (status == FD_OK && read != FD_OK) status = no_checkpoint(path);
