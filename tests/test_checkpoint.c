@@ -136,8 +136,41 @@ static void a_trained_state_has_its_moments(void **state) {
   }
 }
 
+/* A MANIFEST of as many files as there may be is read; of one more, it is refused, and nothing is written beyond the array. */
+static void a_manifest_lists_no_more_than_there_may_be(void **state) {
+  (void)state;
+  world w;
+  static fd_slice files[FD_CHECKPOINT_FILES_MAX + 1], read[FD_CHECKPOINT_FILES_MAX + 1];
+  fd_checkpoint_info info;
+  char *text;
+  size_t bytes;
+  int count;
+  open_world(&w, "many");
+  write_state(&w, w.state);
+  char folder[FD_PATH_MAX];
+  assert_ok(fd_checkpoint_folder(folder, w.folder, 0));
+  assert_ok(fd_checkpoint_manifest_parse(folder, &info, files, &count));
+  fd_slice config = files[count - 1];
+  for (int more = 0; more < 2; more++) {
+    int all = FD_CHECKPOINT_FILES_MAX + more;
+    for (int i = count - 1; i < all - 1; i++)
+      files[i] = files[0], snprintf(files[i].name, sizeof files[i].name, "student-x%d", i);
+    files[all - 1] = config;
+    assert_ok(fd_checkpoint_manifest_text(&info, files, all - 1, 1, &text, &bytes));
+    char path[FD_PATH_MAX];
+    assert_ok(fd_path(path, folder, "MANIFEST", NULL));
+    assert_ok(fd_write_file(path, text, bytes));
+    free(text);
+    memset(read, 'x', sizeof read);
+    assert_int_equal(fd_checkpoint_manifest_parse(folder, &info, read, &all), more ? FD_DATA : FD_OK);
+    for (size_t i = 0; i < sizeof *read; i++) assert_int_equal(((char *)&read[FD_CHECKPOINT_FILES_MAX])[i], 'x');
+  }
+  close_world(&w);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(teachers_are_compared), cmocka_unit_test(moments_without_files_are_zero),
-                                     cmocka_unit_test(a_trained_state_has_its_moments)};
+                                     cmocka_unit_test(a_trained_state_has_its_moments),
+                                     cmocka_unit_test(a_manifest_lists_no_more_than_there_may_be)};
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

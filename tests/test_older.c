@@ -74,7 +74,7 @@ static void rewrite(const char *step, fd_checkpoint_info *info, const fd_config 
 
 /* Converts a checkpoint to the older form, in which the best weights were stored as the teacher's, marked by teacher.kind. */
 static void as_before_best(const char *step) {
-  static fd_slice files[FD_CHECKPOINT_FILES_MAX + 1];
+  static fd_slice files[FD_CHECKPOINT_FILES_MAX];
   static fd_config config;
   fd_checkpoint_info info;
   char *text, hash[FD_SHA256_HEX];
@@ -129,7 +129,7 @@ static void best_weights_of_the_teacher(void **state) {
 static void imports_without_best(void **state) {
   (void)state;
   static const char step[] = "run/ckpt/step_000000007";
-  static fd_slice files[FD_CHECKPOINT_FILES_MAX + 1];
+  static fd_slice files[FD_CHECKPOINT_FILES_MAX];
   tuning t = {0};
   fd_checkpoint_info info;
   fd_weights weights;
@@ -154,7 +154,7 @@ static void imports_without_best(void **state) {
 static void names_in_the_config(void **state) {
   (void)state;
   static const char step[] = "run/ckpt/step_000000007";
-  static fd_slice files[FD_CHECKPOINT_FILES_MAX + 1];
+  static fd_slice files[FD_CHECKPOINT_FILES_MAX];
   tuning t = {0};
   fd_checkpoint_info info;
   fd_weights weights;

@@ -99,7 +99,7 @@ static fd_status inspect_checkpoint(const char *folder) {
   char path[FD_PATH_MAX], *text = NULL;
   size_t bytes;
   int count, bad = 0;
-  FD_TRY(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX + 1, sizeof *slices, "checkpoint"));
+  FD_TRY(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX, sizeof *slices, "checkpoint"));
   fd_status status = fd_checkpoint_manifest_parse(folder, &info, slices, &count);
   if (status == FD_OK) status = fd_path(path, folder, "MANIFEST", NULL);
   if (status == FD_OK) status = fd_read_file(path, FD_MANIFEST_MAX, &text, &bytes);

@@ -319,7 +319,7 @@ static fd_status check_written(const fd_checkpointer *c) {
   fd_checkpoint_info info;
   fd_slice *slices;
   int count;
-  FD_TRY(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX + 1, sizeof *slices, "checkpoint"));
+  FD_TRY(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX, sizeof *slices, "checkpoint"));
   fd_status status = fd_checkpoint_manifest_parse(c->temporary, &info, slices, &count);
   if (status == FD_OK && (count != c->slices + c->texts || strcmp(info.state_id, c->info.state_id)))
     status = fd_fail(FD_IO, "%s: its MANIFEST reads back as a different one", c->temporary);

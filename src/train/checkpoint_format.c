@@ -104,10 +104,12 @@ static fd_status check_own_hash(const char *path, const char *text, size_t bytes
 }
 
 static fd_status take_file(const char *path, const char *line, fd_slice *slices, int *count) {
+  if (*count == FD_CHECKPOINT_FILES_MAX)
+    return fd_fail(FD_DATA, "%s: more than %d files; no checkpoint has as many", path, FD_CHECKPOINT_FILES_MAX);
   fd_slice *s = &slices[*count];
   memset(s, 0, sizeof *s);
-  if (*count == FD_CHECKPOINT_FILES_MAX || sscanf(line, "file %63s %" SCNu64 " %64s", s->name, &s->bytes, s->sha256) != 3 ||
-      strchr(s->name, '/') || s->name[0] == '.' || !fd_is_hex(s->sha256))
+  if (sscanf(line, "file %63s %" SCNu64 " %64s", s->name, &s->bytes, s->sha256) != 3 || strchr(s->name, '/') ||
+      s->name[0] == '.' || !fd_is_hex(s->sha256))
     return fd_fail(FD_DATA, "%s: bad line: %.80s", path, line);
   for (int i = 0; i < *count; i++)
     if (!strcmp(slices[i].name, s->name)) return fd_fail(FD_DATA, "%s: the file %s is there twice", path, s->name);

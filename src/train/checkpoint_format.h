@@ -30,7 +30,7 @@ fd_status fd_checkpoint_manifest_text(fd_checkpoint_info *info, const fd_slice *
 
 /* Reads and checks a MANIFEST: its hashes, that it is complete and as fd_checkpoint_manifest_text writes it, and that its numbers
  * are consistent with each other and with the name of its folder. The files listed are returned in files[*count] (name, bytes,
- * sha256), the texts last. */
+ * sha256), the texts last; there is room for FD_CHECKPOINT_FILES_MAX. */
 fd_status fd_checkpoint_manifest_parse(const char *folder, fd_checkpoint_info *info, fd_slice *files, int *count) FD_MUST_CHECK;
 
 /* The number of files of arrays: those before config.yaml. */

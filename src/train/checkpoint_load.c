@@ -94,7 +94,7 @@ static fd_status check_values(const char *folder, const fd_slice *s, char *text)
 fd_status fd_checkpoint_verify(const char *folder, int files, fd_checkpoint_info *info) {
   fd_slice *slices;
   int count;
-  FD_TRY(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX + 1, sizeof *slices, "checkpoint"));
+  FD_TRY(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX, sizeof *slices, "checkpoint"));
   fd_status status = fd_checkpoint_manifest_parse(folder, info, slices, &count);
   for (int i = 0; files && i < count && status == FD_OK; i++) {
     char *text;
@@ -297,7 +297,7 @@ static fd_status load_one(const fd_run *run, const char *folder, fd_checkpoint_i
   fd_config saved;
   fd_class_names names = {0};
   int count, planned;
-  FD_TRY(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX + 1, sizeof *slices, "checkpoint"));
+  FD_TRY(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX, sizeof *slices, "checkpoint"));
   fd_status status = fd_checkpoint_manifest_parse(folder, info, slices, &count);
   if (status == FD_OK) status = load_config(info, slices, count, &saved);
   if (status == FD_OK) status = load_names(info, slices, count, &saved, &names);
@@ -400,7 +400,7 @@ static fd_status read_weights(const char *folder, fd_config *config, fd_checkpoi
   unsigned char has[FD_ARRAYS] = {0};
   int count, planned;
   fd_status status = FD_OK;
-  FD_GO(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX + 1, sizeof *slices, "checkpoint"));
+  FD_GO(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX, sizeof *slices, "checkpoint"));
   FD_GO(fd_checkpoint_manifest_parse(folder, info, slices, &count));
   FD_GO(load_config(info, slices, count, config));
   FD_GO(load_names(info, slices, count, config, &weights->classes));

@@ -37,7 +37,7 @@ void fuzz_safetensors(const uint8_t *data, size_t size) {
 static int is_hex(const char *text) { return strlen(text) == FD_SHA256_HEX - 1 && !text[strspn(text, "0123456789abcdef")]; }
 
 void fuzz_checkpoint(const uint8_t *data, size_t size) {
-  static fd_slice slices[FD_CHECKPOINT_FILES_MAX + 1];
+  static fd_slice slices[FD_CHECKPOINT_FILES_MAX];
   static char text[1 << 13];
   unsigned char digest[FD_SHA256_BYTES];
   char hex[FD_SHA256_HEX];
