@@ -253,11 +253,14 @@ static void unknown_rows_change_no_area(void **state) {
     assert_near(area, want, 1e-12);
     assert_near(other, want, 1e-12);
     fd_table table = {.rows = ROWS, .classes = CLASSES + 1, .label = label};
-    json_t *constant = fd_constant_answer(&table, CLASSES);
+    json_t *constant;
+    assert_ok(fd_constant_answer(&table, CLASSES, &constant));
     int most = count[1] > count[0];
     assert_int_equal(json_integer_value(json_object_get(constant, "class")), most);
     assert_near(json_number_value(json_object_get(constant, "accuracy")), (double)count[most] / ROWS, 1e-12);
     json_decref(constant);
+    assert_ok(fd_constant_answer(&(fd_table){.rows = ROWS}, CLASSES, &constant)); /* values have none */
+    assert_null(constant);
   }
 }
 

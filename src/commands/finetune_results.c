@@ -61,17 +61,20 @@ done:
 }
 
 /* Scores of further test rows, an object for each file. */
-static json_t *json_of_further(const fd_further *f, int classes) {
-  json_t *list = json_array();
-  for (int i = 0; i < f->count; i++) {
+static fd_status json_of_further(const fd_further *f, int classes, json_t **made) {
+  json_t *list = json_array(), *constant;
+  fd_status status = FD_OK;
+  for (int i = 0; i < f->count && status == FD_OK; i++) {
+    status = fd_constant_answer(&f->table[i], classes, &constant);
     int unknown = fd_task_unknown(&f->table[i], classes);
     json_t *one = json_pack("{s:s, s:i, s:i, s:i, s:o, s:o*}", "test", f->file[i], "test_rows", f->table[i].rows,
                             "test_rows_in_train", f->same[i], "test_rows_turned_in_train", f->turned[i], "test_scores",
-                            json_of(&f->scores[i]), "constant", fd_constant_answer(&f->table[i], classes));
+                            json_of(&f->scores[i]), "constant", constant);
     if (unknown) fd_json_set(&one, "test_rows_of_unknown_label", json_integer(unknown));
     fd_json_append(&list, one);
   }
-  return list;
+  *made = list;
+  return status;
 }
 
 static fd_status write_results(const fd_tuned *t) {
@@ -86,14 +89,19 @@ static fd_status write_results(const fd_tuned *t) {
                            "seed", (json_int_t)t->config->run.seed, "valid_scores", json_of(&t->valid));
   fd_status status = fd_path(path, t->config->run.folder, "finetune.json", NULL);
   if (root && d->test.rows) {
-    json_t *figures = NULL;
+    json_t *figures = NULL, *constant = NULL;
     fd_json_set(&root, "test_scores", json_of(&t->test));
-    if (!d->test.value) fd_json_set(&root, "constant", fd_constant_answer(&d->test, d->train.classes));
+    if (status == FD_OK) status = fd_constant_answer(&d->test, d->train.classes, &constant);
+    if (constant) fd_json_set(&root, "constant", constant);
     if (t->unknown) fd_json_set(&root, "test_rows_of_unknown_label", json_integer(t->unknown));
     if (status == FD_OK && !t->unknown) status = figures_of(t, &figures);
     if (figures) fd_json_set(&root, "figures", json_pack("[o]", figures));
   }
-  if (root && t->further->count) fd_json_set(&root, "also", json_of_further(t->further, d->train.classes));
+  if (root && t->further->count && status == FD_OK) {
+    json_t *also;
+    status = json_of_further(t->further, d->train.classes, &also);
+    fd_json_set(&root, "also", also);
+  }
   if (root && t->taken) fd_json_set(&root, "tensors_taken", json_deep_copy(t->taken));
   if (root && t->teacher) fd_json_set(&root, "teacher", fd_teacher_json(t->teacher));
   if (root && d->names.count) fd_json_set(&root, "labels", fd_task_json_list(&d->names));
@@ -125,8 +133,9 @@ static void print_row(const char *name, const fd_table *table, const fd_task_sco
 
 /* Prints the scores of test rows, and below them the accuracy of the constant prediction of one of the model's classes, and how
  * many rows have none of these. */
-static void print_test(const char *name, const fd_table *table, int classes, const fd_task_scores *s) {
-  json_t *constant = fd_constant_answer(table, classes);
+static fd_status print_test(const char *name, const fd_table *table, int classes, const fd_task_scores *s) {
+  json_t *constant;
+  FD_TRY(fd_constant_answer(table, classes, &constant));
   print_row(name, table, s);
   if (constant)
     printf("%19s  (always predicting their most frequent class: accuracy %.2f %%)\n", "",
@@ -134,6 +143,7 @@ static void print_test(const char *name, const fd_table *table, int classes, con
   json_decref(constant);
   int unknown = fd_task_unknown(table, classes);
   if (unknown) printf("%19s  (%d rows have a label that no training row has: they count as wrong)\n", "", unknown);
+  return FD_OK;
 }
 
 fd_status fd_tuned_report(const fd_tuned *t) {
@@ -143,8 +153,8 @@ fd_status fd_tuned_report(const fd_tuned *t) {
   printf(train->value ? "%-10s %8s  %10s  %8s  %11s\n" : "%-10s %8s  %10s  %10s  %10s  %8s  %8s\n", "rows", "count", "loss",
          train->value ? "R2" : "accuracy %", train->value ? "correlation" : "macro F1 %", "MCC", "AUROC");
   print_row("validation", &t->data->valid, &t->valid);
-  if (t->data->test.rows) print_test("test", &t->data->test, train->classes, &t->test);
+  if (t->data->test.rows) FD_TRY(print_test("test", &t->data->test, train->classes, &t->test));
   for (int i = 0; i < t->further->count; i++)
-    print_test(t->further->file[i], &t->further->table[i], train->classes, &t->further->scores[i]);
+    FD_TRY(print_test(t->further->file[i], &t->further->table[i], train->classes, &t->further->scores[i]));
   return FD_OK;
 }

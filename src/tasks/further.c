@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 #include "data/rows.h"
 #include "tasks/scores.h"
@@ -75,21 +76,22 @@ static int most_frequent(const fd_table *table, int classes, int *count) {
   return best;
 }
 
-json_t *fd_constant_answer(const fd_table *table, int classes) {
+fd_status fd_constant_answer(const fd_table *table, int classes, json_t **json) {
   fd_scores s;
   int *answer, *count = NULL;
-  json_t *json = NULL;
-  if (!table->label || !table->rows) return NULL;
+  *json = NULL;
+  if (!table->label || !table->rows) return FD_OK;
   fd_status status = fd_alloc(&answer, (size_t)table->rows, sizeof *answer, "scores");
   FD_GO(status);
   FD_GO(fd_alloc(&count, (size_t)(table->classes > classes ? table->classes : classes), sizeof *count, "scores"));
   answer[0] = most_frequent(table, classes, count);
   for (int i = 1; i < table->rows; i++) answer[i] = answer[0];
   FD_GO(fd_scores_of(table->rows, table->label, answer, table->classes > classes ? table->classes : classes, &s));
-  json = json_pack("{s:i, s:f, s:f, s:f, s:f, s:f}", "class", answer[0], "accuracy", s.accuracy, "balanced_accuracy", s.balanced,
-                   "f1", s.f1, "mcc", s.mcc, "auroc", 0.5);
+  *json = json_pack("{s:i, s:f, s:f, s:f, s:f, s:f}", "class", answer[0], "accuracy", s.accuracy, "balanced_accuracy", s.balanced,
+                    "f1", s.f1, "mcc", s.mcc, "auroc", 0.5);
+  FD_GO(fd_json_built(*json, "the scores of a constant answer"));
 done:
   free(answer);
   free(count);
-  return json;
+  return status;
 }

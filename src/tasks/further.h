@@ -35,7 +35,7 @@ fd_status fd_further_check_words(const fd_further *further, const fd_tokenizer *
 fd_status fd_further_score(fd_further *further, const fd_selection *selection, fd_comm *comm) FD_MUST_CHECK;
 
 /* Scores, as JSON, of always predicting the most frequent of the `classes` classes of a classifier in a table's rows: its
- * baseline. Rows of other classes count as wrong. NULL for values. */
-json_t *fd_constant_answer(const fd_table *table, int classes);
+ * baseline. Rows of other classes count as wrong. *json is NULL for values and for a table without rows, and after a failure. */
+fd_status fd_constant_answer(const fd_table *table, int classes, json_t **json) FD_MUST_CHECK;
 
 #endif
