@@ -130,7 +130,7 @@ void fd_logistic_free(fd_logistic **model) {
 fd_status fd_logistic_fit(fd_logistic *model, const fd_design *x, const int *label, const int *row, int count, double lambda,
                           double *gradient) {
   problem p = {.label = label, .row = row, .count = count, .lambda = lambda};
-  fd_lbfgs_end end;
+  fd_lbfgs_end end = {0};
   FD_TRY(open_problem(&p, model, x));
   fd_status status =
       fd_lbfgs(value_and_gradient, &p, model->outputs * (model->dims + 1), model->weight, tolerance, ITERATIONS_MAX, &end);
