@@ -167,6 +167,8 @@ fresh() { rm -rf broken && cp -a bits1 broken; }
 fresh; rm broken/contigs.tsv; shard "without contigs.tsv" 66 "broken/contigs.tsv: No such file"
 fresh; head -c -3 bits1/contigs.tsv >broken/contigs.tsv; shard "contigs.tsv cut off" 65 "broken/contigs.tsv: has [0-9]+ bytes .the manifest says"
 fresh; sed -i 's|"file": "contigs.tsv"|"file": "../bits1/contigs.tsv"|' broken/manifest.json; shard "a table elsewhere" 65 "file 0: '../bits1/contigs.tsv' is not a plain file name"
+fresh; sed -i 's|"file": "contigs.tsv"|"file": "train-00001.h5"|' broken/manifest.json; shard "a table with the name of a shard" 65 "the file 'train-00001.h5' is there twice"
+fresh; sed -zi 's/"files": \[[^]]*\]/"files": ['"$(printf '{},%.0s' {1..1024})"'{}]/' broken/manifest.json; shard "more tables than a folder has" 65 "files lists 1025 tables; a folder of shards has at most 1024"
 fresh; sed -zi 's/"files": \[[^]]*\]/"files": {}/' broken/manifest.json; shard "files that are no list" 65 "files is no list"
 fresh; awk '/"files": \[/ { skip = 1 } !skip { print } /\],/ { skip = 0 }' bits1/manifest.json >broken/manifest.json; rm broken/contigs.tsv
 expect "shards of an earlier version" 0 "its manifest is of an earlier version, which did not list the tables" "$FINDNA" prepare --verify broken

@@ -59,6 +59,26 @@ static fd_status read_entry(const char *path, const json_t *value, size_t index,
   return FD_OK;
 }
 
+static int by_file(const void *a, const void *b) {
+  return strcmp((*(const fd_shard_entry *const *)a)->file, (*(const fd_shard_entry *const *)b)->file);
+}
+
+/* Checks that each file is listed once, be it a shard or a file beside them. */
+static fd_status check_names(const char *path, const fd_manifest *m) {
+  const fd_shard_entry **sorted;
+  int beside = m->files > 0 ? m->files : 0, count = m->shards + beside;
+  fd_status status = FD_OK;
+  FD_TRY(fd_alloc(&sorted, (size_t)count, sizeof *sorted, "manifest"));
+  for (int i = 0; i < count; i++) sorted[i] = i < m->shards ? &m->shard[i] : &m->beside[i - m->shards];
+  qsort(sorted, (size_t)count, sizeof *sorted, by_file);
+  for (int i = 1; i < count; i++)
+    if (!strcmp(sorted[i - 1]->file, sorted[i]->file))
+      FD_GO(fd_fail(FD_DATA, "%s: the file '%s' is there twice", path, sorted[i]->file));
+done:
+  free(sorted);
+  return status;
+}
+
 /* Reads the list of the files beside the shards, which manifests of earlier versions lack. */
 static fd_status read_beside(const char *path, const json_t *root, fd_manifest *m) {
   const json_t *files = json_object_get(root, "files");
@@ -66,6 +86,8 @@ static fd_status read_beside(const char *path, const json_t *root, fd_manifest *
   m->files = files ? 0 : -1;
   if (files && !json_is_array(files)) return fd_fail(FD_DATA, "%s: files is no list; expected that of the tables", path);
   if (!count) return FD_OK;
+  if (count > FD_BESIDE_MAX)
+    return fd_fail(FD_DATA, "%s: files lists %zu tables; a folder of shards has at most %d", path, count, FD_BESIDE_MAX);
   FD_TRY(fd_alloc(&m->beside, count, sizeof *m->beside, "manifest"));
   for (size_t i = 0; i < count; i++) {
     FD_TRY(read_file(path, "file", json_array_get(files, i), i, &m->beside[i]));
@@ -89,29 +111,15 @@ fd_status fd_dataset_id(const fd_manifest *m, char hex[FD_SHA256_HEX]) {
   return FD_OK;
 }
 
-static int by_file(const void *a, const void *b) {
-  return strcmp((*(const fd_shard_entry *const *)a)->file, (*(const fd_shard_entry *const *)b)->file);
-}
-
-/* Checks that each file is listed once, and that the sum of all symbols does not overflow. */
-static fd_status check_entries(const char *path, const fd_manifest *m) {
-  const fd_shard_entry **sorted;
+/* Checks that the sum of all symbols does not overflow. */
+static fd_status check_sum(const char *path, const fd_manifest *m) {
   int64_t symbols = 0;
-  fd_status status = FD_OK;
-  FD_TRY(fd_alloc(&sorted, (size_t)m->shards, sizeof *sorted, "manifest"));
   for (int i = 0; i < m->shards; i++) {
-    sorted[i] = &m->shard[i];
     int64_t of_shard = m->shard[i].windows;
     if (!fd_multiply_size(&of_shard, m->window) || !fd_add_size(&symbols, of_shard))
-      FD_GO(fd_fail(FD_DATA, "%s: the windows of its %d shards are more than can be counted", path, m->shards));
+      return fd_fail(FD_DATA, "%s: the windows of its %d shards are more than can be counted", path, m->shards);
   }
-  qsort(sorted, (size_t)m->shards, sizeof *sorted, by_file);
-  for (int i = 1; i < m->shards; i++)
-    if (!strcmp(sorted[i - 1]->file, sorted[i]->file))
-      FD_GO(fd_fail(FD_DATA, "%s: the shard '%s' is there twice", path, sorted[i]->file));
-done:
-  free(sorted);
-  return status;
+  return FD_OK;
 }
 
 static fd_status read_shards(const char *path, const json_t *root, fd_manifest *m) {
@@ -134,12 +142,13 @@ static fd_status read_shards(const char *path, const json_t *root, fd_manifest *
     FD_TRY(read_entry(path, json_array_get(shards, i), i, m, &m->shard[i]));
     m->shards = (int)i + 1;
   }
-  FD_TRY(check_entries(path, m));
+  FD_TRY(check_sum(path, m));
   FD_TRY(fd_dataset_id(m, hex));
   if (strcmp(hex, id))
     return fd_fail(FD_DATA, "%s: dataset_id is not that of the shards it lists: the manifest was changed by hand", path);
   memcpy(m->dataset_id, hex, sizeof hex);
-  return read_beside(path, root, m);
+  FD_TRY(read_beside(path, root, m));
+  return check_names(path, m);
 }
 
 fd_status fd_manifest_read(const char *folder, fd_manifest *m) {

@@ -21,7 +21,10 @@ typedef struct fd_shard_entry {
 enum { FD_NO_RECORDS, FD_PADDED_RECORDS, FD_PACKED_RECORDS, FD_SHARD_FORMATS };
 extern const char *const fd_manifest_formats[FD_SHARD_FORMATS];
 
-enum { FD_SHARDS_MAX = 1 << 18 }; /* in a manifest, which then has 50 MB; readers accept 64 MiB */
+enum {
+  FD_SHARDS_MAX = 1 << 18, /* in a manifest, which then has 50 MB; readers accept 64 MiB */
+  FD_BESIDE_MAX = 1024     /* files beside the shards: contigs.tsv, or a few tables of records */
+};
 
 typedef struct fd_manifest {
   char folder[FD_PATH_MAX];
@@ -33,7 +36,8 @@ typedef struct fd_manifest {
   fd_shard_entry *beside;         /* [files] contigs.tsv and tables: without split and windows */
 } fd_manifest;
 
-/* Reads and checks folder/manifest.json. Names are plain file names in the folder. Call fd_manifest_free after success. */
+/* Reads and checks folder/manifest.json. Names are plain file names in the folder, each of which is there once. Call
+ * fd_manifest_free after success. */
 fd_status fd_manifest_read(const char *folder, fd_manifest *manifest) FD_MUST_CHECK;
 void fd_manifest_free(fd_manifest *manifest);
 
