@@ -133,8 +133,18 @@ fd_status fd_run_folder_take(fd_comm *comm, const char *folder, int restart, int
   return restart || !checkpoints ? move_aside(folder, restart) : FD_OK;
 }
 
+/* Writes a file of JSON; takes ownership of `root`, which may be NULL after a failure to build it. */
+static fd_status write_json(const char *path, json_t *root, size_t flags) {
+  char *text;
+  fd_status status = fd_json_text(&text, root, flags, path);
+  if (status == FD_OK) status = fd_write_file(path, text, strlen(text));
+  free(text);
+  json_decref(root);
+  return status;
+}
+
 static fd_status write_origin(const fd_run *run, const fd_run_size *size, int *there) {
-  char path[FD_PATH_MAX], *text;
+  char path[FD_PATH_MAX];
   FD_TRY(fd_path(path, run->folder, "origin.json", NULL));
   *there = fd_exists(path);
   if (*there || (!size->init_from && !size->teacher)) return FD_OK;
@@ -142,12 +152,8 @@ static fd_status write_origin(const fd_run *run, const fd_run_size *size, int *t
   if (size->init_from)
     fd_json_set(&root, "init_from", json_pack("{s:s, s:s}", "path", size->init_from, "state_id", size->init_state));
   if (size->teacher) fd_json_set(&root, "teacher", json_pack("{s:s, s:s}", "path", size->teacher, "sha256", run->teacher));
-  fd_status status = fd_json_text(&text, root, JSON_INDENT(2), path);
-  if (status == FD_OK) status = fd_write_file(path, text, strlen(text));
-  free(text);
-  json_decref(root);
   *there = 1;
-  return status;
+  return write_json(path, root, JSON_INDENT(2));
 }
 
 /* `more`: the run began with the checkpoints that origin.json names. */
@@ -166,33 +172,29 @@ static fd_status write_used_config(const fd_run *run, int more) {
   return status;
 }
 
-/* The names of the loss terms as a JSON list. */
-static void list_terms(const fd_config *config, char *text, size_t size) {
-  int n = snprintf(text, size, "[");
+static json_t *names_of_terms(const fd_config *config) {
+  json_t *list = json_array();
   for (int i = 0; i < FD_TERMS; i++)
-    if (fd_terms[i]->weight(config) > 0)
-      n += snprintf(text + n, size - (size_t)n, "%s\"%s\"", n > 1 ? ", " : "", fd_terms[i]->name);
-  snprintf(text + n, size - (size_t)n, "]");
+    if (fd_terms[i]->weight(config) > 0) fd_json_append(&list, json_string(fd_terms[i]->name));
+  return list;
 }
 
 static fd_status write_environment(const fd_run *run, const fd_device *dev, const fd_run_size *size) {
-  char path[FD_PATH_MAX], text[4096], host[256] = "", when[64], terms[24 * FD_TERMS + 3];
+  char path[FD_PATH_MAX], host[256] = "", when[64];
   time_t now = time(NULL);
   gethostname(host, sizeof host - 1);
   for (char *at = host; *at; at++)
-    if (*at == '"' || *at == '\\' || (unsigned char)*at < 0x20) *at = '?';
+    if ((unsigned char)*at < 0x20 || (unsigned char)*at > 0x7e) *at = '?'; /* JSON is UTF-8, which a hostname need not be */
   strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
-  list_terms(run->config, terms, sizeof terms);
-  int n = snprintf(text, sizeof text,
-                   "{\"version\": \"%s\", \"host\": \"%s\", \"started\": \"%s\", \"ranks\": %d, \"threads_per_rank\": %d, "
-                   "\"device\": \"%s\", \"simd\": \"%s\", \"communication\": \"%s\", "
-                   "\"parameters\": %zu, \"blocks_per_network\": %d, \"window\": %d, \"training_windows\": %" PRId64
-                   ", \"held_out_windows\": %" PRId64 ", \"steps\": %" PRId64 ", \"dataset_id\": \"%s\", \"terms\": %s}\n",
-                   fd_version(), host, when, run->comm->size, dev->threads, dev->kind, dev->simd, run->comm->ops->name,
-                   run->network->params.size, run->network->blocks, run->window, size->train, size->held_out, size->steps,
-                   run->dataset_id, terms);
   FD_TRY(fd_path(path, run->folder, "environment.json", NULL));
-  return fd_write_file(path, text, (size_t)n);
+  json_t *root =
+      json_pack("{s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:s, s:I, s:i, s:i, s:I, s:I, s:I, s:s, s:o}", "version", fd_version(),
+                "host", host, "started", when, "ranks", run->comm->size, "threads_per_rank", dev->threads, "device", dev->kind,
+                "simd", dev->simd, "communication", run->comm->ops->name, "parameters", (json_int_t)run->network->params.size,
+                "blocks_per_network", run->network->blocks, "window", run->window, "training_windows", (json_int_t)size->train,
+                "held_out_windows", (json_int_t)size->held_out, "steps", (json_int_t)size->steps, "dataset_id", run->dataset_id,
+                "terms", names_of_terms(run->config));
+  return write_json(path, root, 0);
 }
 
 fd_status fd_run_folder_describe(const fd_run *run, const fd_device *dev, const fd_run_size *size) {
