@@ -152,6 +152,26 @@ static fd_status read_events(reader *r, const char *text, size_t bytes) {
   return FD_OK;
 }
 
+/* Reports an override of an unknown option, section.key, with the nearest known one. */
+static fd_status unknown_option(reader *r, const char *section, const char *key) {
+  char wanted[130], (*full)[130];
+  const char **names = NULL;
+  fd_status status = fd_alloc(&full, (size_t)fd_option_count, sizeof *full, "names of options");
+  if (status == FD_OK) status = fd_alloc(&names, (size_t)fd_option_count, sizeof *names, "names of options");
+  for (int i = 0; i < fd_option_count && status == FD_OK; i++) {
+    snprintf(full[i], sizeof full[i], "%s.%s", fd_options[i].section, fd_options[i].name);
+    names[i] = full[i];
+  }
+  snprintf(wanted, sizeof wanted, "%s.%s", section, key);
+  const char *near = status == FD_OK ? fd_nearest(wanted, names, fd_option_count) : NULL;
+  if (status == FD_OK)
+    (void)fd_fail(FD_CONFIG, "%s: unknown option '%s'%s%s%s; 'findna config' lists all", r->source, wanted,
+                  near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+  free(names);
+  free(full);
+  return status;
+}
+
 static void apply_override(reader *r, const char *override) {
   char section[64] = "", key[64] = "", why[512];
   const char *equals = strchr(override, '='), *dot = strchr(override, '.');
@@ -162,17 +182,7 @@ static void apply_override(reader *r, const char *override) {
   }
   const fd_option *o = fd_option_find(section, key);
   if (!o) {
-    char wanted[130];
-    const char *names[256];
-    static char full[256][130];
-    for (int i = 0; i < fd_option_count && i < 256; i++) {
-      snprintf(full[i], sizeof full[i], "%s.%s", fd_options[i].section, fd_options[i].name);
-      names[i] = full[i];
-    }
-    snprintf(wanted, sizeof wanted, "%s.%s", section, key);
-    const char *near = fd_nearest(wanted, names, fd_option_count);
-    (void)fd_fail(FD_CONFIG, "%s: unknown option '%s'%s%s%s; 'findna config' lists all", r->source, wanted,
-                  near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+    r->lacking |= unknown_option(r, section, key) != FD_OK;
     r->errors++;
   } else {
     int set = fd_option_set(r->config, o, equals + 1, why, sizeof why);
