@@ -51,6 +51,10 @@ cp "$FINDNA" other && printf x >>other
 refused "another build of this version" 78 "same program: .*build" $mpi -n 1 "$FINDNA" pretrain "$tiny" run.folder=run : -n 1 ./other pretrain "$tiny" run.folder=run
 refused "another environment" 78 "same environment variable FINDNA_PRODUCTS: .*'plain'" $mpi -n 2 bash -c "[ $rank = 0 ] || export FINDNA_PRODUCTS=plain; \$FINDNA pretrain $tiny run.folder=run"
 
+for name in FINDNA_SIMD FINDNA_BLAS; do
+  refused "another $name" 78 "same environment variable $name: .*'other'" $mpi -n 2 bash -c "[ $rank = 0 ] || export $name=other; \$FINDNA pretrain $tiny run.folder=run"
+done
+
 emulated=$(dirname "$FINDNA")/libfindna_emulated.so
 if [ -e "$emulated" ]; then
   refused "GPUs of another kind" 78 "same kernels: .*compute capability 9.0.*compute capability 8.0" $mpi -x FINDNA_PLUGIN="$emulated" -n 2 bash -c "[ $rank = 0 ] || export FINDNA_EMULATED_CAPABILITY=90; \$FINDNA pretrain $tiny run.folder=run device.kind=cuda comm.share_gpu=true"

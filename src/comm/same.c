@@ -102,10 +102,11 @@ static fd_status same_build(fd_comm *comm) {
                            "results may depend on the build: install the same one on every machine");
 }
 
-/* Compares the environment variables of program and plugin that results may depend on. mpirun passes them to other machines only
+/* Compares the environment variables that results may depend on: of the plugin, and those that select kernels and the BLAS
+ * library. mpirun passes them to other machines only
  * when told to. */
 static fd_status same_environment(fd_comm *comm) {
-  static const char *const names[] = {"FINDNA_PLUGIN", "FINDNA_PRODUCTS"};
+  static const char *const names[] = {"FINDNA_PLUGIN", "FINDNA_PRODUCTS", "FINDNA_SIMD", "FINDNA_BLAS"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     const char *value = getenv(names[i]);
     char what[64];
