@@ -188,16 +188,6 @@ check "bakeoff: results after all runs, of both budgets except for the reference
 mkdir -p bo/shards bo/data/intervals bo/data/{EMP/GUE/EMP,prom/GUE/prom,splice/GUE/splice,tf/GUE/tf} bo/data/genomic_benchmarks/{nontata,enhancers_cohn,enhancers_ensembl,regulatory,ocr} && touch bo/data/genomic_benchmarks/{nontata,enhancers_cohn,enhancers_ensembl,regulatory,ocr}/test.csv && printf 'FinDNA\t%s\t%s\t0.5\n' 3e-4 0.9 1e-3 0.8 3e-3 0.95 >bo/pilots.tsv
 expect "bakeoff: a run that its pilots do not precede" 66 "the pilot of MAE with 3e-4 is not finished" "$root/launch/bakeoff" -o MAE -j 4 bo nowhere
 expect "bakeoff: results that the runs do not precede" 66 "FinDNA-0 is not finished" "$root/launch/bakeoff" -o FinDNA -j 7 bo nowhere
-expect "bakeoff: a selection that needs the pilots of others" 66 "the pilot of FinDNA with 3e-4 is not finished: others need it: do the units of FinDNA first, with -o FinDNA" "$root/launch/bakeoff" -o MAE unmade nowhere
-check "bakeoff: which is found before anything is made" test ! -e unmade
-mkdir -p joined/pilots && head -2 bo/pilots.tsv >joined/pilots.tsv && tail -1 bo/pilots.tsv >joined/pilots/FinDNA-3e-3.tsv
-expect "bakeoff: pilots of an earlier version and of this one are joined; HAD needs NT's runs" 66 "joined/NT-0 is not finished: others need it: do the units of NT first, with -o NT" "$root/launch/bakeoff" -o HAD joined nowhere
-for rate in 3e-4 1e-3 3e-3; do mkdir -p bo/pilot/MAE-$rate && printf '{"kind":"step","step":0,"seconds":0.25}\n{"kind":"eval","step":1,"student_loss":1.%s}\n' ${rate%e*} >bo/pilot/MAE-$rate/metrics.jsonl; done
-mkdir quiet && printf '#!/bin/sh\n' >quiet/mpirun && chmod +x quiet/mpirun
-pids=(); for unit in 1 2 3; do LAUNCHER=mpirun PATH=$PWD/quiet:$PATH "$root/launch/bakeoff" -o MAE -j $unit bo nowhere >pilot$unit.log 2>&1 & pids+=($!); done; wait "${pids[@]}"
-check "bakeoff: pilots that finish at the same time have a file each" test "$(cat bo/pilots/*.tsv)" = "$(printf 'MAE\t%s\t%s\t0.25\n' 1e-3 1.1 3e-3 1.3 3e-4 1.3)"
-check "bakeoff: nothing else is written" test "$(cut -f1 bo/pilots.tsv | sort -u)" = FinDNA
-
 # A folder belongs to the settings, the source and, for pilots, the ranks and devices of its first use.
 cp -r bo bo2; rm -r bo2/settings; mkdir -p from/{genome,genomic_benchmarks,gue} && echo ACGT >from/genome/chr20.fa
 trained='[ "$1" = --version ] && echo "mpirun (Open MPI) 4.1.4"; for w; do case $w in run.folder=*) mkdir -p "${w#*=}"; printf "{\"kind\":\"step\",\"seconds\":0.5}\n{\"kind\":\"eval\",\"student_loss\":0.7}\n" >"${w#*=}/metrics.jsonl" ;; esac; printf "[%s]" "$w"; done; echo'
@@ -219,4 +209,13 @@ for unit in 1:pilot/HAD-3e-4:NT-0 4:HAD-0:NT-0 5:HAD@seconds-0:NT@seconds-0; do
 done
 check "bakeoff: and the pilots are there" test "$(cat bo2/pilots/*.tsv | grep -c MAE)" = 3
 stand_in mpirun '[ "$1" = --version ] && echo "mpirun (Open MPI) 4.1.4"; true'
+expect "bakeoff: a selection that needs the pilots of others" 66 "the pilot of FinDNA with 3e-4 is not finished: others need it: do the units of FinDNA first, with -o FinDNA" "$root/launch/bakeoff" -o MAE unmade nowhere
+check "bakeoff: which is found before anything is made" test ! -e unmade
+mkdir -p joined/pilots && head -2 bo/pilots.tsv >joined/pilots.tsv && tail -1 bo/pilots.tsv >joined/pilots/FinDNA-3e-3.tsv
+expect "bakeoff: pilots of an earlier version and of this one are joined; HAD needs NT's runs" 66 "joined/NT-0 is not finished: others need it: do the units of NT first, with -o NT" "$root/launch/bakeoff" -o HAD joined nowhere
+for rate in 3e-4 1e-3 3e-3; do mkdir -p bo/pilot/MAE-$rate && printf '{"kind":"step","step":0,"seconds":0.25}\n{"kind":"eval","step":1,"student_loss":1.%s}\n' ${rate%e*} >bo/pilot/MAE-$rate/metrics.jsonl; done
+mkdir quiet && printf '#!/bin/sh\n' >quiet/mpirun && chmod +x quiet/mpirun
+pids=(); for unit in 1 2 3; do LAUNCHER=mpirun PATH=$PWD/quiet:$PATH "$root/launch/bakeoff" -o MAE -j $unit bo nowhere >pilot$unit.log 2>&1 & pids+=($!); done; wait "${pids[@]}"
+check "bakeoff: pilots that finish at the same time have a file each" test "$(cat bo/pilots/*.tsv)" = "$(printf 'MAE\t%s\t%s\t0.25\n' 1e-3 1.1 3e-3 1.3 3e-4 1.3)"
+check "bakeoff: nothing else is written" test "$(cut -f1 bo/pilots.tsv | sort -u)" = FinDNA
 expect "bakeoff: an unknown contestant" 64 "no contestant 'BERT'" "$root/launch/bakeoff" -o BERT x y
