@@ -145,6 +145,21 @@ expect "job: no CONFIG" 64 "which CONFIG" env CODE=0 $script
 expect "job: not submitted" 64 "use: sbatch" bash "$root/slurm/pretrain.sbatch" demo
 expect "job: not findna's folder" 66 "is not findna's folder" env SLURM_JOB_ID=7 SLURM_SUBMIT_DIR="$scratch" bash "$root/slurm/pretrain.sbatch" demo
 expect "job: a run folder with unusual characters" 0 'run folder a "b" \\ c, newest' env CODE=0 $script "$root/tests/tiny.yaml" 'run.folder=a "b" \ c'
+expect "job: a run folder with a character that names cannot show" 78 'run.folder a\\tb: contains control characters' env CODE=0 $script "$root/tests/tiny.yaml" "run.folder=a"$'\t'b
+check "job: then nothing is started" grep -q "nothing was started" out.log
+expect "pretraining refuses it, too" 78 'run.folder a\\nb: contains control characters' "$FINDNA" pretrain "$root/tests/tiny.yaml" train.steps=2 "run.folder=a"$'\n'b
+# finetune.sbatch finds the run folder in the list of units, whose words are quoted for a shell
+tune="env SLURM_ARRAY_JOB_ID=5 SLURM_ARRAY_TASK_ID=3 SLURM_SUBMIT_DIR=$scratch/home SLURM_JOB_NODELIST=n1 bash $root/slurm/finetune.sbatch local slots --data"
+unit="o'f \$x run.folder=(1)/prom_core_notata-finetune-0"
+"$FINDNA" evaluate local slots --data "d * a" --output "${unit%/*}" --list 2>/dev/null >list.txt
+eval "words=($(sed -n 's/^ *3  findna //p' list.txt))"
+check "--list quotes its words for a shell" test "$(printf '%s\n' "${words[@]}" | grep -cxF -e "run.folder=$unit" -e "d * a/prom_core_notata.train.tsv.xz" -e run.seed=0)" = 3
+mkdir -p "$unit/ckpt/step_000000100"; printf '#!/bin/sh\nmkdir "%s/ckpt/step_000000200"\nexit 75\n' "${unit//\$/\\$}" >home/launch/run
+expect "job: a fine-tuning with a newer checkpoint" 137 "^scontrol requeue 5_3$" $tune "d * a" --output "${unit%/*}"
+printf '#!/bin/sh\nexit 75\n' >home/launch/run
+expect "job: without" 75 "no checkpoint is newer than at the start \(o'f .x run.folder=\(1\)/prom_core_notata-finetune-0/ckpt/step_000000200\)" $tune "d * a" --output "${unit%/*}"
+expect "job: an evaluation in a folder that names cannot show" 78 'evaluate: --output a\\tb: contains control characters' $tune d --output "a"$'\t'b
+printf '#!/bin/sh\n[ -z "$NEWER" ] || mkdir -p run/ckpt/step_$NEWER\nexit $CODE\n' >home/launch/run
 expect "job: %a is the index" 0 'run folder seed3, ' env CODE=0 SLURM_ARRAY_JOB_ID=5 SLURM_ARRAY_TASK_ID=3 $script "$root/tests/tiny.yaml" run.folder=seed%a
 echo 'RESTARTS=1 # unset: $NOT_SET' >home/slurm/site.env
 echo 'false; echo "site: $NOT_SET"' >>home/slurm/site.env

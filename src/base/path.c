@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/printable.h"
 
 enum { LINKS_MAX = 40 }; /* the kernel's limit */
 
@@ -92,6 +93,17 @@ static fd_status find_place(const char *path, char folder[FD_PATH_MAX], char nam
   if (!slash) return fd_path(folder, ".", NULL, NULL);
   slash[slash == folder] = '\0';
   return FD_OK;
+}
+
+fd_status fd_path_check_printable(const char *what, const char *path) {
+  char shown[FD_PRINTABLE_GROWTH * FD_PATH_MAX];
+  fd_printable(shown, sizeof shown, path);
+  if (!strcmp(shown, path)) return FD_OK;
+  return fd_fail(
+      FD_CONFIG,
+      "%s %s: contains control characters, or bytes that are not UTF-8, with which job scripts would not find it; give "
+      "a name without them",
+      what, path);
 }
 
 fd_status fd_check_output_place(const char *output) {

@@ -23,6 +23,10 @@ fd_status fd_path_resolve(char out[FD_PATH_MAX], const char *path) FD_MUST_CHECK
 /* Whether a path is a folder or below it, after links; 0 if one of them does not exist. */
 int fd_path_is_inside(const char *path, const char *folder);
 
+/* FD_CONFIG when a path contains characters that are escaped where names are printed (base/printable.h): job scripts read it
+ * there. `what`: of which setting or option it is the value. */
+fd_status fd_path_check_printable(const char *what, const char *path) FD_MUST_CHECK;
+
 /* Whether an output file can be created, checked before long work: FD_MISSING when its folder does not exist, FD_BUSY when the
  * path exists and is not a regular file. NULL is allowed. */
 fd_status fd_check_output_place(const char *output) FD_MUST_CHECK;

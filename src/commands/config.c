@@ -4,6 +4,7 @@
 
 #include "base/args.h"
 #include "base/help.h"
+#include "base/path.h"
 #include "commands/command.h"
 #include "config/config.h"
 
@@ -55,6 +56,7 @@ fd_status fd_command_config(fd_comm *comm, int argc, char **argv) {
   if (form >= 0) return FD_OK;
   int file = count && !strchr(words[0], '=');
   if (count) FD_TRY(fd_config_load(&config, file ? words[0] : NULL, (char *const *)(words + file), count - file));
+  FD_TRY(fd_path_check_printable("run.folder", config.run.folder));
   fd_config_print(stdout, &config, count ? FD_CONFIG_YAML : FD_CONFIG_YAML_HELP);
   return FD_OK;
 }

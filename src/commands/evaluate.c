@@ -140,6 +140,7 @@ static fd_status evaluate(fd_evaluation *e) {
   FD_TRY(check_lists(e));
   FD_TRY(fd_comm_agree(e->comm, e->comm->rank || e->list ? FD_OK : check_output(e)));
   FD_TRY(check_overrides(e));
+  FD_TRY(fd_comm_agree(e->comm, e->comm->rank ? FD_OK : fd_path_check_printable("findna evaluate: --output", e->output)));
   if (e->join.count) return e->comm->rank ? FD_OK : fd_evaluation_report(e);
   FD_TRY(identify(e));
   for (int i = 0; i < e->suite.count; i++)

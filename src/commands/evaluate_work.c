@@ -197,9 +197,25 @@ static int config_word(const fd_unit_line *l) {
   return 0;
 }
 
+/* Prints a word as a shell reads it: in quotes, if it contains more than letters, digits and signs without a meaning. */
+static void show_word(const char *word) {
+  static const char *const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-";
+  char quoted[4 * 2 * FD_PATH_MAX + 3], *to = quoted;
+  if (*word && !word[strspn(word, plain)]) {
+    fd_print(" %s", word);
+    return;
+  }
+  *to++ = '\'';
+  for (; *word && to < quoted + sizeof quoted - 6; word++)
+    if (*word == '\'') to = stpcpy(to, "'\\''");
+    else *to++ = *word;
+  strcpy(to, "'");
+  fd_print(" %s", quoted);
+}
+
 static void show_line(const fd_evaluation *e, const fd_unit_line *l) {
   printf("%3" PRId64 "  findna", e->unit);
-  for (int i = 0; i < l->count; i++) fd_print(" %s", l->word[i]);
+  for (int i = 0; i < l->count; i++) show_word(l->word[i]);
   printf("\n");
 }
 

@@ -15,6 +15,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/output.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "objective/objective.h"
@@ -94,6 +95,7 @@ fd_status fd_run_folder_count(fd_comm *comm, const char *folder, int *checkpoint
         folder, folder, folder);
   if (comm->rank == 0 && !stat(folder, &info) && !S_ISDIR(info.st_mode))
     return fd_fail(FD_BUSY, "run.folder %s: exists and is not a folder", folder);
+  if (comm->rank == 0) FD_TRY(fd_path_check_printable("run.folder", folder));
   if (comm->rank == 0) FD_TRY(count(folder, checkpoints));
   return comm->ops->broadcast(comm, checkpoints, sizeof *checkpoints, 0);
 }
