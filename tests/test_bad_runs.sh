@@ -83,7 +83,16 @@ check "all of it" test -z "$(ls -d run/probe-x.json run/speed.json run/tensorboa
 reset
 expect "--init-from of a missing checkpoint, with --restart" 66 "nowhere" ./pretrain --restart --init-from nowhere
 check "nothing was moved" test -d run/ckpt/step_000000012 -a ! -e run/before-restart-1
-rm -r run/ckpt
+rm -r run/ckpt/step_000000012 run/metrics.jsonl; last=$(($(find run/ckpt -name 'step_*' | sort | tail -1 | tail -c 10 | sed 's/^0*//') - 1))
+expect "metrics that are gone at a resume" 0 "warning: run/metrics.jsonl: the metrics of steps 0 to $last are missing" ./pretrain
+check "no others" test "$(grep -c 'are missing' out.log)" = 1
+rm -r run/ckpt/step_000000012
+expect "are missing at the next one, too" 0 "steps 0 to $last are missing" ./pretrain
+reset; rm -r run/ckpt/step_000000012; sed -i 2,99d run/metrics.jsonl
+expect "metrics of an earlier state" 0 "warning: run/metrics.jsonl: the metrics of steps [0-9]+ to $last are missing" ./pretrain
+reset; rm -r run/ckpt/step_000000012
+check "whole ones are not reported" bash -c './pretrain >whole.log 2>&1 && ! grep -q "are missing" whole.log'
+reset; rm -r run/ckpt
 expect "metrics without checkpoints are moved aside, with a message" 0 "has metrics but no checkpoint" ./pretrain
 check "they are kept" test -f run/before-restart-1/metrics.jsonl
 printf 'train:\n  steps: 3\ntrain:\n  epochs: 4\n' > twice.yaml

@@ -318,7 +318,7 @@ static void a_report_states_its_gaps(void **state) {
   for (int trial = 0; trial < 40; trial++) {
     fd_metrics *m;
     int skipped = 0;
-    assert_ok(fd_metrics_open(below("run", "metrics.jsonl"), -1, &m));
+    assert_ok(fd_metrics_open(below("run", "metrics.jsonl"), -1, 1, &m));
     for (int i = 0; i < 80; i++) {
       double v[9];
       for (int k = 0; k < 9; k++) v[k] = odd_value(trial % 3);

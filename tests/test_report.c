@@ -21,7 +21,7 @@ static void metrics_round_trip(void **state) {
   const char *path = below("m.jsonl", NULL);
   fd_metrics *m;
   fd_metrics_log log;
-  assert_ok(fd_metrics_open(path, -1, &m));
+  assert_ok(fd_metrics_open(path, -1, 1, &m));
   step(m, 0, 1.0 / 3);
   step(m, 1, NAN);
   step(m, 2, INFINITY);
@@ -52,14 +52,14 @@ static void metrics_are_cut_back(void **state) {
   (void)state;
   const char *path = below("cut.jsonl", NULL);
   fd_metrics *m;
-  assert_ok(fd_metrics_open(path, -1, &m));
+  assert_ok(fd_metrics_open(path, -1, 1, &m));
   for (int i = 0; i < 5; i++) {
     step(m, i, i);
     if (i == 2) fd_metrics_step(m, "eval", 3, 0, NULL, NULL);
   }
   fd_metrics_close(&m);
   char *whole = get(path);
-  assert_ok(fd_metrics_open(path, 3, &m));
+  assert_ok(fd_metrics_open(path, 3, 1, &m));
   for (int i = 3; i < 5; i++) step(m, i, i);
   fd_metrics_close(&m);
   char *resumed = get(path);
@@ -68,27 +68,27 @@ static void metrics_are_cut_back(void **state) {
   int fd = open(path, O_WRONLY | O_APPEND);
   assert_int_equal(write(fd, "garbage\n{\"kind\":\"step\"}\n{\"kind\":\"step\",\"step\":3,\"lo", 50), 50);
   close(fd);
-  assert_ok(fd_metrics_open(path, 5, &m));
+  assert_ok(fd_metrics_open(path, 5, 1, &m));
   fd_metrics_close(&m);
   resumed = get(path);
   assert_string_equal(whole, resumed);
   free(resumed);
-  assert_ok(fd_metrics_open(path, -1, &m));
+  assert_ok(fd_metrics_open(path, -1, 1, &m));
   fd_metrics_close(&m);
   resumed = get(path);
   assert_string_equal(resumed, "");
   free(resumed);
   free(whole);
-  assert_ok(fd_metrics_open(below("new.jsonl", NULL), 7, &m)); /* a resumed run that lost its metrics */
+  assert_ok(fd_metrics_open(below("new.jsonl", NULL), 7, 1, &m)); /* a resumed run that lost its metrics */
   fd_metrics_close(&m);
-  assert_int_equal(fd_metrics_open(below("absent", "m.jsonl"), -1, &m), FD_MISSING);
+  assert_int_equal(fd_metrics_open(below("absent", "m.jsonl"), -1, 1, &m), FD_MISSING);
   assert_null(m);
 }
 
 static void metrics_survive_a_full_disk(void **state) {
   (void)state;
   fd_metrics *m;
-  assert_ok(fd_metrics_open("/dev/full", -1, &m));
+  assert_ok(fd_metrics_open("/dev/full", -1, 1, &m));
   for (int i = 0; i < 3; i++) step(m, i, i);
   fd_metrics_close(&m);
 }
@@ -126,7 +126,7 @@ static void ragged_metrics(void **state) {
   const char *path = below("ragged.jsonl", NULL);
   fd_metrics_log log;
   fd_metrics *m;
-  assert_ok(fd_metrics_open(path, -1, &m));
+  assert_ok(fd_metrics_open(path, -1, 1, &m));
   for (int i = 0; i < 1000; i++) fd_metrics_step(m, "step", i, i < 500 ? 1 : 2, names, (const double[]){i, -i});
   fd_metrics_close(&m);
   assert_ok(fd_metrics_read(path, &log));
@@ -170,7 +170,7 @@ static void make_run(const char *name, int steps) {
   fd_metrics *m;
   char text[2048];
   assert_ok(fd_make_folder(below(name, NULL)));
-  assert_ok(fd_metrics_open(below(name, "metrics.jsonl"), -1, &m));
+  assert_ok(fd_metrics_open(below(name, "metrics.jsonl"), -1, 1, &m));
   fd_metrics_step(m, "context", 0, 3, (const char *const[]){"reach", "loss", "accuracy"}, (const double[]){0, 1.3796, 0.2878});
   fd_metrics_step(m, "context", 0, 3, (const char *const[]){"reach", "loss", "accuracy"}, (const double[]){1, 1.3275, 0.3162});
   for (int i = 0; i < steps; i++) {

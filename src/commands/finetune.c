@@ -455,7 +455,7 @@ static fd_status resume_or_begin(fd_comm *comm, const options *o, tuning *t) {
   FD_TRY(fd_run_folder_describe(&t->run, t->dev,
                                 &(fd_run_size){.train = t->data.train.rows, .held_out = t->data.valid.rows, .steps = t->steps}));
   FD_TRY(fd_path(path, t->run.folder, "metrics.jsonl", NULL));
-  FD_TRY(fd_metrics_open(path, found ? info.step : -1, &t->metrics));
+  FD_TRY(fd_metrics_open(path, found ? info.step : -1, t->config.log.every, &t->metrics));
   if (found) fd_metrics_step(t->metrics, "resume", info.step, 1, (const char *const[]){"ranks"}, (const double[]){comm->size});
   return FD_OK;
 }

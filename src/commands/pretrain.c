@@ -353,7 +353,7 @@ static fd_status resume_or_begin(fd_comm *comm, pretraining *p, const options *o
                                                .init_from = found ? NULL : o->init_from,
                                                .init_state = p->first.state_id,
                                                .teacher = *p->teacher.id ? o->teacher : NULL}));
-  FD_TRY(fd_metrics_open(path, found ? info.step : -1, &p->metrics));
+  FD_TRY(fd_metrics_open(path, found ? info.step : -1, p->config.log.every, &p->metrics));
   if (found) fd_metrics_step(p->metrics, "resume", info.step, 1, (const char *const[]){"ranks"}, (const double[]){comm->size});
   return FD_OK;
 }

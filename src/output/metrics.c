@@ -28,9 +28,31 @@ static int is_before(const json_t *object, json_int_t step, int64_t resume_step)
   return step < resume_step || (step == resume_step && kind && strcmp(kind, "step"));
 }
 
+/* The steps that have a line: first and last (-1: none), and the largest distance from one to the next. */
+typedef struct covered {
+  int64_t first, last, distance;
+} covered;
+
+static void cover(covered *c, const json_t *object, int64_t step) {
+  const char *kind = json_string_value(json_object_get(object, "kind"));
+  if (!kind || strcmp(kind, "step")) return;
+  if (c->last < 0) c->first = step;
+  else if (step - c->last > c->distance) c->distance = step - c->last;
+  c->last = step;
+}
+
+/* Warns if the file does not have the steps before `resume_step` from 0 on: it was removed, or replaced by an older one. */
+static void warn_missing(const covered *c, const char *path, int64_t resume_step) {
+  static const char *const text = "%s: the metrics of steps %" PRId64 " to %" PRId64 " are missing; the run goes on without them";
+  if (resume_step <= 0) return;
+  if (c->last < 0) fd_warn(text, path, (int64_t)0, resume_step - 1);
+  else if (c->first > 0) fd_warn(text, path, (int64_t)0, c->first - 1);
+  if (c->last >= 0 && resume_step - c->last > c->distance) fd_warn(text, path, c->last + 1, resume_step - 1);
+}
+
 /* Copies the complete lines before `resume_step`. Lines that are not valid metrics were damaged by a full disk and are dropped.
  */
-static fd_status copy_lines(FILE *in, uint64_t bytes, FILE *out, const char *path, int64_t resume_step) {
+static fd_status copy_lines(FILE *in, uint64_t bytes, FILE *out, const char *path, int64_t resume_step, covered *c) {
   char *line = NULL;
   size_t room = 0;
   int64_t damaged = 0;
@@ -40,7 +62,10 @@ static fd_status copy_lines(FILE *in, uint64_t bytes, FILE *out, const char *pat
     if ((status = fd_json_try(&object, line, (size_t)n, path)) != FD_OK) break;
     const json_t *step = json_object_get(object, "step");
     if (!json_is_integer(step)) damaged++;
-    else if (is_before(object, json_integer_value(step), resume_step)) fwrite(line, 1, (size_t)n, out);
+    else if (is_before(object, json_integer_value(step), resume_step)) {
+      cover(c, object, json_integer_value(step));
+      fwrite(line, 1, (size_t)n, out);
+    }
     json_decref(object);
   }
   free(line);
@@ -70,24 +95,29 @@ fd_status fd_metrics_has(const char *path, const char *kind, int64_t step, int *
   return status;
 }
 
-static fd_status cut_back(const char *path, int64_t resume_step) {
+static fd_status cut_back(const char *path, int64_t resume_step, int64_t every) {
   fd_output out = {0};
+  covered c = {-1, -1, every};
   FILE *in;
   uint64_t bytes;
-  if (fd_is_absent(path)) return FD_OK;
+  if (fd_is_absent(path)) {
+    warn_missing(&c, path, resume_step);
+    return FD_OK;
+  }
   FD_TRY(fd_open_stream(path, &in, &bytes));
   fd_status status = fd_output_begin(&out, path);
-  if (status == FD_OK) status = copy_lines(in, bytes, out.stream, path, resume_step);
+  if (status == FD_OK) status = copy_lines(in, bytes, out.stream, path, resume_step, &c);
   if (status == FD_OK) status = fd_output_commit(&out);
   fd_output_abandon(&out);
   fclose(in);
+  if (status == FD_OK) warn_missing(&c, path, resume_step);
   return status;
 }
 
-fd_status fd_metrics_open(const char *path, int64_t resume_step, fd_metrics **metrics) {
+fd_status fd_metrics_open(const char *path, int64_t resume_step, int64_t every, fd_metrics **metrics) {
   int begin = resume_step < 0 ? O_TRUNC : 0;
   *metrics = NULL;
-  if (!begin) FD_TRY(cut_back(path, resume_step));
+  if (!begin) FD_TRY(cut_back(path, resume_step, every));
   fd_metrics *m;
   FD_TRY(fd_alloc(&m, 1, sizeof *m, "metrics"));
   snprintf(m->path, sizeof m->path, "%s", path);

@@ -10,8 +10,9 @@
 typedef struct fd_metrics fd_metrics;
 
 /* Opens RUN/metrics.jsonl for appending. On a resume, step `resume_step`, all later lines and a partial last line are removed
- * first (by a durable rewrite); -1 begins an empty file. FD_DATA for a pipe. */
-fd_status fd_metrics_open(const char *path, int64_t resume_step, fd_metrics **metrics) FD_MUST_CHECK;
+ * first (by a durable rewrite), with a warning if earlier ones are missing, of which there should be one in `every` steps; -1
+ * begins an empty file. FD_DATA for a pipe. */
+fd_status fd_metrics_open(const char *path, int64_t resume_step, int64_t every, fd_metrics **metrics) FD_MUST_CHECK;
 
 /* *has: whether the file has a complete line of this kind at this step; also 1 if there is no file. Damaged lines are passed
  * over. A file that cannot be read to its end, as for lack of memory, is an error, and nothing is known of its lines. */
