@@ -54,11 +54,22 @@ refused "another environment" 78 "same environment variable FINDNA_PRODUCTS: .*'
 for name in FINDNA_SIMD FINDNA_BLAS; do
   refused "another $name" 78 "same environment variable $name: .*'other'" $mpi -n 2 bash -c "[ $rank = 0 ] || export $name=other; \$FINDNA pretrain $tiny run.folder=run"
 done
+refused "another plugin" 78 "same environment variable FINDNA_PLUGIN: .*'/nowhere.so'" $mpi -n 2 bash -c "[ $rank = 0 ] || export FINDNA_PLUGIN=/nowhere.so; \$FINDNA pretrain $tiny run.folder=run"
 
 emulated=$(dirname "$FINDNA")/libfindna_emulated.so
 if [ -e "$emulated" ]; then
   refused "GPUs of another kind" 78 "same kernels: .*compute capability 9.0.*compute capability 8.0" $mpi -x FINDNA_PLUGIN="$emulated" -n 2 bash -c "[ $rank = 0 ] || export FINDNA_EMULATED_CAPABILITY=90; \$FINDNA pretrain $tiny run.folder=run device.kind=cuda comm.share_gpu=true"
 else echo "skipped - GPUs of another kind: no emulated GPU (make emulated)"; fi
+
+# A flipped bit: from the sixth step on, rank 0 does not get what rank 1 sends.
+if ldd "$FINDNA" | grep -q asan; then echo "skipped - a flipped bit: the fault library does not work with AddressSanitizer"
+else
+  ${CC:-gcc} -O1 -shared -fPIC -o fault.so "$root/tests/faults/fault.c" -ldl
+  for every in 0 1; do
+    expect "a flipped bit, with comm.check_every=$every" 76 "step $((every ? 6 : 8)): the ranks' states are not the same: rank 1 .* in student, .* no majority" $mpi -n 2 -x LD_PRELOAD="$PWD/fault.so" -x FAULT_RANK=1 -x FAULT=message:11+:flip "$FINDNA" pretrain "$tiny" run.folder=flip$every comm.check_every=$every
+    check "it is in no checkpoint" test "$(ls flip$every/ckpt)" = step_000000004
+  done
+fi
 
 # Node-local data.
 mkdir node0 node1 && cp -r shards node0/ && cp -r shards node1/

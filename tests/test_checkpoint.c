@@ -1,4 +1,5 @@
-/* Checkpoints of a state before its first update, without files of moments, as an import creates them. */
+/* Checkpoints: of a state before its first update, without files of moments, as an import creates them; which states are refused,
+ * and which checkpoints are kept. */
 #include "files.h"
 
 #include "base/memory.h"
@@ -168,9 +169,96 @@ static void a_manifest_lists_no_more_than_there_may_be(void **state) {
   close_world(&w);
 }
 
+/* Moves a state to a step, as if every step were an update. */
+static void go_to(world *w, int64_t step) {
+  w->state->step = w->state->updates = step;
+  w->state->draws = (uint64_t)step * (uint64_t)w->config.train.batch;
+}
+
+/* The steps of a run's checkpoints, the newest first. */
+static void assert_steps(const world *w, int count, const int64_t *steps) {
+  int64_t *found;
+  int n;
+  assert_ok(fd_checkpoint_list(w->folder, &found, &n));
+  assert_int_equal(n, count);
+  for (int i = 0; i < n; i++) assert_int_equal(found[i], steps[i]);
+  free(found);
+}
+
+/* A value that is not finite in any array of the state: no checkpoint is begun, and those of the run stay as they are. */
+static void states_that_are_not_finite_are_refused(void **state) {
+  (void)state;
+  world w;
+  open_world(&w, "diverged");
+  fill(&w, 2);
+  write_state(&w, w.state);
+  char *before = get(below("diverged/ckpt/step_000000000", "MANIFEST"));
+  go_to(&w, 1);
+  for (int array = 0; array < FD_ARRAYS; array++) {
+    fd_checkpointer *c;
+    if (!w.state->size[array]) continue;
+    float *at = &w.state->array[array][w.state->size[array] - 1], kept = *at;
+    *at = array % 2 ? INFINITY : NAN;
+    assert_ok(fd_checkpointer_create(&c, &w.run, w.state));
+    assert_int_equal(fd_checkpointer_begin(c, w.state), FD_NUMERIC);
+    assert_false(fd_checkpointer_busy(c));
+    fd_checkpointer_destroy(&c);
+    *at = kept;
+  }
+  assert_steps(&w, 1, (const int64_t[]){0});
+  assert_false(fd_exists(below("diverged/ckpt", ".tmp-step_000000001")));
+  char *after = get(below("diverged/ckpt/step_000000000", "MANIFEST"));
+  assert_string_equal(before, after);
+  free(before), free(after);
+  close_world(&w);
+}
+
+static void the_newest_and_every_nth_are_kept(void **state) {
+  (void)state;
+  world w;
+  open_world(&w, "kept");
+  fill(&w, 2);
+  w.config.checkpoint.keep = 1, w.config.checkpoint.keep_every = 4;
+  for (int step = 1; step <= 10; step++) {
+    go_to(&w, step);
+    write_state(&w, w.state);
+  }
+  assert_steps(&w, 3, (const int64_t[]){10, 8, 4});
+  close_world(&w);
+}
+
+/* A resume skips damaged checkpoints, and the run writes those of earlier steps: a damaged one is none of the newest that are
+ * kept. */
+static void a_damaged_newer_one_pushes_out_none(void **state) {
+  (void)state;
+  world w;
+  open_world(&w, "damaged");
+  fill(&w, 2);
+  w.config.checkpoint.keep = 1, w.config.checkpoint.keep_every = 0;
+  go_to(&w, 2);
+  write_state(&w, w.state);
+  go_to(&w, 9);
+  w.config.checkpoint.keep = 2;
+  write_state(&w, w.state);
+  w.config.checkpoint.keep = 1;
+  put(below("damaged/ckpt/step_000000009", "centre.safetensors"), "damaged");
+  assert_ok(resume(&w));
+  assert_int_equal(w.state->step, 2);
+  go_to(&w, 5);
+  write_state(&w, w.state);
+  assert_steps(&w, 2, (const int64_t[]){9, 5});
+  assert_ok(resume(&w));
+  assert_int_equal(w.state->step, 5);
+  close_world(&w);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(teachers_are_compared), cmocka_unit_test(moments_without_files_are_zero),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(teachers_are_compared),
+                                     cmocka_unit_test(moments_without_files_are_zero),
                                      cmocka_unit_test(a_trained_state_has_its_moments),
+                                     cmocka_unit_test(states_that_are_not_finite_are_refused),
+                                     cmocka_unit_test(the_newest_and_every_nth_are_kept),
+                                     cmocka_unit_test(a_damaged_newer_one_pushes_out_none),
                                      cmocka_unit_test(a_manifest_lists_no_more_than_there_may_be)};
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -448,12 +448,60 @@ static void a_flipped_bit_is_found(void **state) {
   }
 }
 
+/* Each counter of a state, which rank 1 changes and restores in turn. */
+enum { COUNTERS = 7 };
+
+typedef struct counts {
+  fd_status equal[RANKS_MAX], status[RANKS_MAX][COUNTERS];
+} counts;
+
+static void change_and_check(fd_comm *comm, void *context) {
+  counts *c = context;
+  float weight = 1;
+  fd_config config;
+  fd_device *dev;
+  int unused[RANKS_MAX];
+  fd_config_defaults(&config);
+  config.device.threads = 1;
+  if (fd_device_open(&dev, &config, 0, 1) != FD_OK) return;
+  const fd_state state = {.dev = dev,
+                          .array = {[FD_STUDENT] = &weight},
+                          .size = {[FD_STUDENT] = 1},
+                          .step = 9,
+                          .updates = 8,
+                          .skipped = 1,
+                          .best_step = 6,
+                          .best_score = -0.5,
+                          .draws = 72};
+  c->equal[comm->rank] = fd_synchrony_check(comm, &state, unused);
+  for (int i = 0; i < COUNTERS; i++) {
+    fd_state changed = state;
+    int64_t *const counter[] = {&changed.step, &changed.updates, &changed.skipped, &changed.bad_in_row, &changed.best_step};
+    if (comm->rank == 1 && i < 5) ++*counter[i];
+    if (comm->rank == 1 && i == 5) changed.best_score = -0.25;
+    if (comm->rank == 1 && i == 6) changed.draws++;
+    c->status[comm->rank][i] = fd_synchrony_check(comm, &changed, unused);
+  }
+  fd_device_close(&dev);
+}
+
+static void a_changed_counter_is_found(void **state) {
+  (void)state;
+  static counts c;
+  run_world(2, change_and_check, &c);
+  for (int r = 0; r < 2; r++) {
+    assert_int_equal(c.equal[r], FD_OK);
+    for (int i = 0; i < COUNTERS; i++) assert_int_equal(c.status[r][i], FD_LOST);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(tree_sums),
       cmocka_unit_test(gradients),
       cmocka_unit_test(all_ranks_learn_of_a_failure),
       cmocka_unit_test(a_flipped_bit_is_found),
+      cmocka_unit_test(a_changed_counter_is_found),
       cmocka_unit_test(differing_ranks_are_named),
       cmocka_unit_test(mixed_kernels_are_refused),
   };

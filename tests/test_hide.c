@@ -312,12 +312,34 @@ static void byte_pairs(void **state) {
   fd_tokenizer_destroy(&t);
 }
 
+/* With aug.refresh: once the words of a window are hidden alike in each epoch; dropout, keyed by seqs.draws, is not. */
+static void dropout_is_new_in_each_epoch(void **state) {
+  (void)state;
+  set s;
+  uint64_t draws[RECORDS];
+  uint8_t hidden[RECORDS][LONGEST], same = 1;
+  open_set(&s, 3, "aug.mask_rate=0.4", "aug.offsets=false", 0);
+  s.config.aug.refresh = FD_REFRESH_ONCE;
+  fd_source source = fd_hider_source(&s.hider);
+  for (uint64_t draw = 0; draw < 2 * RECORDS; draw++) {
+    assert_ok(source.make(source.context, draw, 1, s.batch));
+    uint64_t window = s.batch->windows[0];
+    if (draw < RECORDS) memcpy(hidden[window], s.batch->seqs.hidden, (size_t)s.batch->rows);
+    else same &= !memcmp(hidden[window], s.batch->seqs.hidden, (size_t)s.batch->rows);
+    if (draw < RECORDS) draws[window] = s.batch->seqs.draws[0];
+    else assert_int_not_equal(draws[window], s.batch->seqs.draws[0]);
+  }
+  assert_true(same);
+  close_set(&s);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(equal_to_drawing_one_by_one),
       cmocka_unit_test(independent_of_batches),
       cmocka_unit_test(hidden_fraction_is_mask_rate),
       cmocka_unit_test(word_tables),
+      cmocka_unit_test(dropout_is_new_in_each_epoch),
       cmocka_unit_test(refused),
       cmocka_unit_test(byte_pairs),
   };

@@ -125,6 +125,9 @@ for n in 1 2; do
   expect "its best weights can be used" 0 "wrote" "$FINDNA" embed ft$n seqs.fa --output best$n.tsv
 done
 check "are the same on 2 ranks" cmp best1.tsv best2.tsv
+for n in 1 2; do # the end of the last step, in whose evaluation it is found
+  expect "found at the last step, start $n" 79 "diverged" "$FINDNA" finetune good --train rows.csv --test rows.csv run.folder=ftl train.batch=8 train.virtual_ranks=2 train.steps=2 optim.lr=100 optim.warmup=0 eval.every=2 train.max_bad_steps=1000
+done
 expect "a regression, too" 79 "diverged" "$FINDNA" finetune good --values --train rows.csv run.folder=ftv train.batch=8 train.virtual_ranks=2 train.steps=40 optim.lr=100 optim.warmup=0 eval.every=10
 expect "with patience, too" 79 "diverged" "$FINDNA" finetune good --train rows.csv run.folder=ftp task.patience=30 task.select=mcc train.batch=8 train.virtual_ranks=2 train.steps=40 optim.lr=100 optim.warmup=0 eval.every=1
 

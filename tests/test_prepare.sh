@@ -181,6 +181,17 @@ fresh; sed -i 's/"windows": 333/"windows": 334/' broken/manifest.json; shard "an
 fresh; head -c 500 bits1/manifest.json > broken/manifest.json; shard "half a manifest" 65 "manifest.json"
 fresh; sed -i 's|"train-00001.h5"|"../train-00001.h5"|' broken/manifest.json; shard "a path outside of the folder" 65 "plain file name"
 
+# An input that is replaced while it is read: as the output is opened, once the inputs are being read.
+if ldd "$FINDNA" | grep -q asan; then echo "skipped - replaced inputs: the fault library does not work with AddressSanitizer"
+else
+  ${CC:-gcc} -O1 -shared -fPIC -o fault.so "$root/tests/faults/fault.c" -ldl
+  cp small.fa other.fa
+  (sleep 0.4; mv other.fa small.fa) &
+  expect "a file that is replaced while it is read" 65 "small.fa: was changed or replaced while it was read" env LD_PRELOAD="$PWD/fault.so" FAULT=open:1:sleep=0.8:train-00000 "$FINDNA" prepare --window 100 --count 10 replaced small.fa
+  check "and nothing is written" test -z "$(ls -d replaced* 2>/dev/null)"
+  wait
+fi
+
 # A killed run leaves no output, and the next run cleans up after it.
 (timeout -s KILL 0.15 "$FINDNA" prepare --window 1000 --count 60000 --shard-windows 500 killed "$slice") >/dev/null 2>&1
 check "killed: no folder" test ! -e killed

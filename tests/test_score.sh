@@ -145,3 +145,15 @@ sed 's/<DUP>/A/' sv.vcf >unknown.vcf; expect "REF N has no score" 0 "scored" "$F
 check "with a plain ALT either" grep -qP '^chr1\t0200\tsv\tN\tA\t.*FINDNA_LLR=\.;FINDNA_DIST=\.' unknown.out.vcf
 grep '^#' v.vcf >header.vcf; expect "a VCF without variants, which may have been cut off" 65 "header.vcf: has no variant" "$FINDNA" score run header.vcf --genome genome.fa --output w.vcf
 (grep '^#' v.vcf; grep -v '^#' o1.vcf) >again.vcf; expect "scores in INFO without their header" 65 "again.vcf:[0-9]+: has FINDNA_LLR already" "$FINDNA" score run again.vcf --genome genome.fa --output w.vcf
+# An input that is replaced while it is read: as the output is opened, once the inputs are being read.
+if ldd "$FINDNA" | grep -q asan; then echo "skipped - replaced inputs: the fault library does not work with AddressSanitizer"
+else
+  ${CC:-gcc} -O1 -shared -fPIC -o fault.so "$root/tests/faults/fault.c" -ldl
+  for file in v.vcf genome.fa; do
+    cp $file other
+    (sleep 0.4; mv other $file) &
+    expect "$file is replaced while it is read" 65 "$file: was changed or replaced while it was read" env LD_PRELOAD="$PWD/fault.so" FAULT=open:1:sleep=0.8:replaced "$FINDNA" score run v.vcf --genome genome.fa --output replaced.vcf
+    check "and nothing is written" test -z "$(ls -A | grep replaced)"
+    wait
+  done
+fi

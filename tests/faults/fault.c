@@ -4,6 +4,7 @@
  *     CALL    open, write, pwrite, fsync, rename: of files (open: for writing)
  *             syncfolder: fsync of a folder; flock, fcntl: locks
  *             digest: a SHA-256 by libcrypto
+ *             message: of floats to another rank, by MPI_Isend; its only action is flip, of a bit in the middle
  *             malloc: the program's own allocations; alloc: those of all libraries, too, except two that crash by themselves
  *             without memory: HDF5 1.10 (its error stack allocates, and recurses until the stack overflows) and libcrypto 3
  *             (it locks a lock that it could not create)
@@ -195,6 +196,23 @@ int EVP_DigestUpdate(void *context, const void *data, size_t bytes) {
 int EVP_DigestFinal_ex(void *context, unsigned char *digest, unsigned *size) {
   int unused = 0;
   return fails("digest", NULL, &unused) ? 0 : REAL(EVP_DigestFinal_ex)(context, digest, size);
+}
+
+/* --- MPI: handles are pointers or numbers, which both pass as pointers -------------------------------------------------- */
+
+int MPI_Isend(const void *data, int count, void *type, int peer, int tag, void *comm, void *request);
+int MPI_Type_size(void *type, int *bytes);
+
+int MPI_Isend(const void *data, int count, void *type, int peer, int tag, void *comm, void *request) {
+  int flips = 0, size = 0;
+  char *copy = NULL;
+  if (plan.on && !strcmp(plan.call, "message") && !REAL(MPI_Type_size)(type, &size) && size == sizeof(float))
+    (void)fails("message", NULL, &flips);
+  if (flips && (copy = malloc((size_t)count * sizeof(float)))) { /* read after this call, and never freed */
+    memcpy(copy, data, (size_t)count * sizeof(float));
+    copy[(size_t)count / 2 * sizeof(float) + 2] ^= 64;
+  }
+  return REAL(MPI_Isend)(copy ? copy : data, count, type, peer, tag, comm, request);
 }
 
 /* --- memory: glibc's own names of the replaced functions, since dlsym allocates ---------------------------------------- */
