@@ -67,7 +67,7 @@ else
   ${CC:-gcc} -O1 -shared -fPIC -o fault.so "$root/tests/faults/fault.c" -ldl
   for every in 0 1; do
     expect "a flipped bit, with comm.check_every=$every" 76 "step $((every ? 6 : 8)): the ranks' states are not the same: rank 1 .* in student, .* no majority" $mpi -n 2 -x LD_PRELOAD="$PWD/fault.so" -x FAULT_RANK=1 -x FAULT=message:11+:flip "$FINDNA" pretrain "$tiny" run.folder=flip$every comm.check_every=$every
-    check "it is in no checkpoint" test "$(ls flip$every/ckpt)" = step_000000004
+    check "it is in no checkpoint" test -d flip$every/ckpt -a -z "$(ls flip$every/ckpt | grep -v step_000000004)" # that one may be unfinished
   done
 fi
 
