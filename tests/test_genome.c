@@ -383,6 +383,37 @@ static fd_intervals small_intervals(const fd_genome *g) {
   return v;
 }
 
+/* The random words of a window are those of its split and index: the places are the first draws of Philox, as nothing is refused,
+ * and other splits have other places. */
+static void places_are_drawn_by_split_and_index(void **state) {
+  (void)state;
+  enum { COUNT = 40 };
+  fd_genome g = {.records = 1};
+  fd_intervals v = {0};
+  const fd_placement p = {1, 1, 0, 9};
+  g.record = calloc(1, sizeof *g.record);
+  g.record[0].length = 9000;
+  for (int s = 0; s < FD_SPLITS; s++) assert_ok(fd_intervals_add(&v, 0, s, 3000 * s, 3000 * (s + 1)));
+  assert_ok(fd_intervals_close(&v, &g));
+  for (int s = 0; s < FD_SPLITS; s++) {
+    fd_places got = {0};
+    int64_t want[COUNT];
+    assert_ok(fd_place_random(&p, &g, &v, s, COUNT, &got));
+    for (int i = 0; i < COUNT; i++) {
+      uint32_t word[4];
+      fd_philox(word, fd_rng_key_of(9, FD_RNG_PREPARE), (uint64_t)s << 56 | (uint64_t)i, 0);
+      int64_t start = 3000 * s + (int64_t)(3000 * (double)((uint64_t)word[0] << 32 | word[1]) / 0x1p64);
+      int at = i;
+      for (; at && want[at - 1] > start; at--) want[at] = want[at - 1]; /* sorted, as the places are */
+      want[at] = start;
+    }
+    for (int i = 0; i < COUNT; i++) assert_int_equal(got.item[i].start, want[i]);
+    free(got.item);
+  }
+  free(v.item);
+  free(g.record);
+}
+
 static void random_places(void **state) {
   (void)state;
   fd_genome g = small_genome();
@@ -506,6 +537,7 @@ int main(void) {
       cmocka_unit_test(aliases),
       cmocka_unit_test(names_as_they_are),
       cmocka_unit_test(replaced_files),
+      cmocka_unit_test(places_are_drawn_by_split_and_index),
       cmocka_unit_test(random_places),
       cmocka_unit_test(strided_places),
       cmocka_unit_test(exclusions),

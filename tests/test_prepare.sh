@@ -17,6 +17,7 @@ for n in 2 4; do
 done
 check "the report is the same" diff <(grep -v written bits1.log | grep -v shard) <(grep -v written bits4.log | grep -v shard)
 check "it reports what was read" grep -q '39014 bases in 2 sequences of 1 file; 14 N (3 of them other IUPAC letters)' stride1.log
+check "and how much of it is in lower case" grep -q "; 14 N .*, $(grep -v '>' small.fa | tr -dc acgt | wc -c) in lower case\$" stride1.log
 check "it reports what was written" grep -qE 'written +5556 windows in 7 shards' stride1.log
 gzip -k small.fa
 expect "gzip" 0 "39014 bases" "$FINDNA" prepare --window 64 --stride 7 --shard-windows 1000 --holdout chr2 packed small.fa.gz

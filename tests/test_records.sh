@@ -54,10 +54,16 @@ check "and the others have a genus" bash -c 'cat g/*.tsv | grep -v "^id" | awk -
 check "the validation share is near the requested one" awk 'BEGIN { getline n <"f/val.tsv"; while ((getline l <"f/val.tsv") > 0) v++; exit !(v > 15 && v < 45) }'
 expect "held-out genera" 0 "^written" $prepare a.classification --by genus --val-share 0 --test-share 0.4 --require genus o a.fasta
 check "no genus is in two splits" test -z "$(comm -12 <(cut -f5 o/train.tsv | tail -n +2 | sort -u) <(cut -f5 o/test.tsv | tail -n +2 | sort -u))"
+expect "held-out genera, with records that have none" 0 "^written" $prepare a.classification --by genus --val-share 0.3 --test-share 0.4 n a.fasta
+check "these are all to train on" bash -c 'test $(awk -F"\t" "\$5 == \"\"" n/train.tsv | wc -l) = 11 && ! tail -qn +2 n/val.tsv n/test.tsv | awk -F"\t" "\$5 == \"\"" | grep -q .'
 expect "known species" 0 "^written" $prepare a.classification --known species --val-share 0.2 --test-share 0.6 --require species k a.fasta
 check "each species has a row to train on" test -z "$(comm -13 <(cut -f6 k/train.tsv | sort -u) <(cat k/val.tsv k/test.tsv | cut -f6 | sort -u))"
 $prepare a.classification --known species --val-share 0.2 --test-share 0.6 --require species --seed 1 k1 a.fasta >/dev/null 2>&1
 check "another seed, other splits" bash -c '! cmp -s k/test.tsv k1/test.tsv'
+
+printf 'id,sequence,genus,species\na,ACGTACGTACGTACGTAA,Apis,Apis one\nb,ACGTACGTACGTACGTAA,Apis,Apis one\nc,ACGTACGTACGTACGTAA,Apis,\nd,ACGTACGTACGTACGTAA,Apis,Apis two\n' >equal.csv
+expect "equal sequences" 0 "^left out   3 sequences that are equal to an earlier one" $prepare equal.csv --val-share 0 --test-share 0 equal
+check "of which those are counted that have another name, but not those with the same or none" said '^left out   1 of these have another name than the earlier one'
 
 expect "no table" 66 "cannot open none.csv" $prepare none.csv x
 expect "no sequences in the table" 65 "a.classification:1: no column 'sequence' in the header" $prepare a.classification x

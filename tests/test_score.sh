@@ -58,6 +58,12 @@ expect "variants at a contig's ends get no score" 0 "1 of 3 alleles scored" "$FI
 check "and stay in place" test "$(grep -v '^#' ends.out.vcf | cut -f2,3,8 | head -2 | tr '\t\n' '  ')" = "0 start FINDNA_LLR=.;FINDNA_DIST=. 2001 end FINDNA_LLR=.;FINDNA_DIST=. "
 sed 's/\t2001\t/\t2002\t/' ends.vcf >beyond.vcf
 expect "positions beyond the ends are refused" 65 "beyond.vcf:4: the genome has no chr1:2002" "$FINDNA" score run beyond.vcf --genome genome.fa --output w.vcf --mismatches 0
+# Alleles of half a window are scored, longer ones are not, also near an end of the contig, where the window would hold them.
+letters() { awk 'NR > 1 && NR < 22 { printf "%s", $0 }' genome.fa | cut -c"$1"; }
+{ printf '##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n'
+  for n in 20 21; do printf 'chr1\t6\tdel%s\t%s\t%s\t.\t.\t.\n' $n "$(letters 6-$((5 + n)))" "$(letters 6)"; printf 'chr1\t8\tins%s\t%s\t%s\t.\t.\t.\n' $n "$(letters 8)" "$(letters 8)$(letters 701-$((699 + n)))"; done; } >lengths.vcf
+score 1 lengths.vcf --genome genome.fa --window 40 --output lengths.out.vcf
+check "alleles longer than half a window get no score" test "$(grep -v '^#' lengths.out.vcf | sed -E 's/FINDNA_LLR=\.;FINDNA_DIST=(\.?).*/\1/; s/FINDNA.*/x/' | awk '{ printf "%s:%s ", $3, ($8 == "." ? "none" : "scored") }')" = "del20:scored ins20:scored del21:none ins21:none "
 cat v.vcf v.vcf >joined.vcf
 expect "VCF files joined by cat" 65 "joined.vcf:64: a header line behind variants" "$FINDNA" score run joined.vcf --genome genome.fa --output w.vcf
 sed 's/^chr1/chr9/' v.vcf >wrong.vcf

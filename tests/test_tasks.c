@@ -7,6 +7,7 @@
 #include <zlib.h>
 
 #include "data/table.h"
+#include "data/unsplit.h"
 #include "tasks/context.h"
 #include "tasks/joined.h"
 #include "tasks/probe.h"
@@ -550,6 +551,26 @@ static void leakage_is_counted(void **state) {
   fd_table_free(&test);
 }
 
+/* The parts of sequences whose SHA-256 is known: its first 8 bytes, little-endian, modulo 10; only the first 1,024 nucleotides
+ * count. */
+static void parts_follow_from_the_first_bases(void **state) {
+  (void)state;
+  static const uint8_t ct[] = {FD_C, FD_T}, gt[] = {FD_G, FD_T}, acgt[] = {FD_A, FD_C, FD_G, FD_T};
+  uint8_t far[FD_SPLIT_BASES + 6];
+  int part;
+  assert_ok(fd_split_part(gt, 2, &part));
+  assert_int_equal(part, 0); /* test */
+  assert_ok(fd_split_part(ct, 2, &part));
+  assert_int_equal(part, 1);
+  assert_ok(fd_split_part(acgt, 4, &part));
+  assert_int_equal(part, 2);
+  for (int i = 0; i < FD_SPLIT_BASES + 6; i++) far[i] = i < 1000 ? FD_A : FD_T;
+  for (int more = 0; more <= 6; more += 6) {
+    assert_ok(fd_split_part(far, FD_SPLIT_BASES + more, &part));
+    assert_int_equal(part, 0);
+  }
+}
+
 static void context_tables(void **state) {
   (void)state;
   enum { LENGTH = 30, TRAIN = 40, TEST = 6 };
@@ -588,6 +609,7 @@ int main(void) {
       cmocka_unit_test(splits_are_permutations),
       cmocka_unit_test(features_know_no_padding),
       cmocka_unit_test(leakage_is_counted),
+      cmocka_unit_test(parts_follow_from_the_first_bases),
       cmocka_unit_test(context_tables),
   };
   close(mkstemp(path));

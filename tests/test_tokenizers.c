@@ -83,6 +83,38 @@ static void kmers(void **state) {
   fd_tokenizer_destroy(&t);
 }
 
+/* A stride beyond k would leave letters out. */
+static void strides_leave_no_letter_out(void **state) {
+  (void)state;
+  fd_tokenizer *t;
+  for (int stride = -1; stride <= 5; stride++) {
+    fd_status status = fd_tokenizer_create(&t, &(fd_tokenizer_settings){.kind = "kmer", .k = 4, .stride = stride});
+    assert_int_equal(status, stride < 1 || stride > 4 ? FD_CONFIG : FD_OK);
+    if (status == FD_OK) fd_tokenizer_destroy(&t);
+  }
+}
+
+/* As many tokens as the model has positions, or pads to, are accepted, and one more is not; special tokens alone are no word. */
+static void limits_of_lengths(void **state) {
+  (void)state;
+  fd_tokenizer *t = create((fd_tokenizer_settings){.kind = "kmer", .k = 2, .stride = 2});
+  assert_ok(fd_tokenizer_check(t, 20, 10, 10, "here"));
+  assert_int_equal(fd_tokenizer_check(t, 22, 11, 10, "here"), FD_DATA);
+  assert_ok(fd_tokenizer_check(t, 22, 11, 0, "here"));
+  assert_ok(fd_tokenizer_check(t, 2, 1, 10, "here"));
+  assert_int_equal(fd_tokenizer_check(t, 1, 0, 10, "here"), FD_DATA);
+  fd_tokenizer_destroy(&t);
+  t = create((fd_tokenizer_settings){.kind = "bpe", .file = merges_file, .padding = 7}); /* [CLS] and [SEP] */
+  assert_ok(fd_tokenizer_check(t, 5, 7, 10, "here"));
+  assert_int_equal(fd_tokenizer_check(t, 6, 8, 10, "here"), FD_DATA);
+  assert_int_equal(fd_tokenizer_check(t, 0, 2, 10, "here"), FD_DATA);
+  fd_tokenizer_destroy(&t);
+  t = create((fd_tokenizer_settings){.kind = "nt6"}); /* begins with <cls> */
+  assert_int_equal(fd_tokenizer_check(t, 0, 1, 10, "here"), FD_DATA);
+  assert_ok(fd_tokenizer_check(t, 1, 2, 10, "here"));
+  fd_tokenizer_destroy(&t);
+}
+
 static void groups(void **state) {
   (void)state;
   fd_tokenizer *t = create((fd_tokenizer_settings){.kind = "nt6", .groups = 1});
@@ -411,10 +443,17 @@ static void same_tokenizer(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(golden),        cmocka_unit_test(letters),
-                                     cmocka_unit_test(kmers),         cmocka_unit_test(groups),
-                                     cmocka_unit_test(texts),         cmocka_unit_test(ten_thousand),
-                                     cmocka_unit_test(random_merges), cmocka_unit_test(long_repeats),
-                                     cmocka_unit_test(long_tokens),   cmocka_unit_test(same_tokenizer)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(golden),
+                                     cmocka_unit_test(letters),
+                                     cmocka_unit_test(strides_leave_no_letter_out),
+                                     cmocka_unit_test(limits_of_lengths),
+                                     cmocka_unit_test(kmers),
+                                     cmocka_unit_test(groups),
+                                     cmocka_unit_test(texts),
+                                     cmocka_unit_test(ten_thousand),
+                                     cmocka_unit_test(random_merges),
+                                     cmocka_unit_test(long_repeats),
+                                     cmocka_unit_test(long_tokens),
+                                     cmocka_unit_test(same_tokenizer)};
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
