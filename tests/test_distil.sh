@@ -71,6 +71,7 @@ check "refused runs leave no files" test ! -e bad -a ! -e letters.run
 expect "logits of the training rows" 0 "wrote logits.tsv.gz" "$FINDNA" embed teach train.csv --pool task --logits --output logits.tsv.gz
 "$FINDNA" embed teach train.csv --pool task --logits --output logits.tsv >/dev/null 2>&1
 "$FINDNA" embed teach train.csv --pool task --window 0 --output p.tsv >/dev/null 2>&1
+check "the name is the SHA-256 of the letters" test "$(sed -n 2p logits.tsv | cut -f1)" = "$(sed -n 2p train.csv | cut -d, -f1 | tr -d '\n' | sha256sum | cut -d' ' -f1)"
 check "named by SHA-256, and their softmax is what the head predicts" bash -c 'paste <(tail -n +2 logits.tsv) <(tail -n +2 p.tsv) | awk -F"\t" "{ d = 1 / (1 + exp(\$2 - \$3)) - \$6; if (length(\$1) != 64 || d * d > 1e-10) bad++ } END { exit bad || NR != 160 }"'
 st() { local n=$1 folder=$2; shift 2; ranks "$n" finetune run --init-untrained --train train.csv --test test.csv $small run.folder="$folder" "$@" >"$folder.log" 2>&1; }
 st 1 stored --teacher-logits logits.tsv.gz || { not_ok "it finishes with stored logits"; tail -3 stored.log; }

@@ -127,6 +127,7 @@ expect "are columns" 0 "columns: promoter,enhancer,none" "$FINDNA" embed named b
 edit bert 'C["id2label"] = {"0": "a", "1": "b"}' && expect "names of other classes" 65 "id2label has 2 classes; the classifier's last layer has 3 rows" "$FINDNA" import bad_in bad
 edit bert 'C["id2label"] = {"0": "a", "1": "b", "3": "c"}' && expect "a class without a name" 65 "id2label: class 2 has no name" "$FINDNA" import bad_in bad
 edit bert 'C["id2label"] = {"0": "a,b", "1": "b", "2": "c"}' && expect "a comma in a name" 65 "id2label: the label 'a,b' has a comma" "$FINDNA" import bad_in bad
+edit bert 'C["id2label"] = {"0": "a", "1": "b", "2": "b"}' && expect "one name for two classes" 65 "the classes 1 and 2 are both .b." "$FINDNA" import bad_in bad
 edit bert 'C["problem_type"] = "multi_label_classification"' && expect "several classes at once" 0 "problem_type: 'multi_label_classification': the classifier is not used .expected 'single_label" "$FINDNA" import bad_in several
 check "are left out with their pooler" bash -c 'grep -q "not used: classifier.weight" out.log && grep -q "not used: bert.pooler.dense.bias" out.log'
 expect "and written back" 0 wrote "$FINDNA" export several out_several

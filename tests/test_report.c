@@ -327,8 +327,8 @@ static void metrics_know_what_they_have(void **state) {
   fd_metrics *m;
   int unused;
   assert_int_equal(fd_metrics_has(below("pipe.jsonl", NULL), "eval", 2, &unused), FD_DATA);
-  assert_int_equal(fd_metrics_open(below("pipe.jsonl", NULL), 2, &m), FD_DATA);
-  assert_int_equal(fd_metrics_open(below("pipe.jsonl", NULL), -1, &m), FD_DATA);
+  assert_int_equal(fd_metrics_open(below("pipe.jsonl", NULL), 2, 1, &m), FD_DATA);
+  assert_int_equal(fd_metrics_open(below("pipe.jsonl", NULL), -1, 1, &m), FD_DATA);
 }
 
 static void report_refuses(void **state) {

@@ -58,6 +58,10 @@ expect "variants at a contig's ends get no score" 0 "1 of 3 alleles scored" "$FI
 check "and stay in place" test "$(grep -v '^#' ends.out.vcf | cut -f2,3,8 | head -2 | tr '\t\n' '  ')" = "0 start FINDNA_LLR=.;FINDNA_DIST=. 2001 end FINDNA_LLR=.;FINDNA_DIST=. "
 sed 's/\t2001\t/\t2002\t/' ends.vcf >beyond.vcf
 expect "positions beyond the ends are refused" 65 "beyond.vcf:4: the genome has no chr1:2002" "$FINDNA" score run beyond.vcf --genome genome.fa --output w.vcf --mismatches 0
+for at in 0 2001; do
+  sed "s/^\(chr1\t$at\t[a-z]*\)\t.*/\1\tA\tC\t.\t.\t./" ends.vcf >point.vcf
+  expect "at a telomere there are structural variants only: $at" 65 "the genome has no chr1:$at" "$FINDNA" score run point.vcf --genome genome.fa --output w.vcf --mismatches 0
+done
 # Alleles of half a window are scored, longer ones are not, also near an end of the contig, where the window would hold them.
 letters() { awk 'NR > 1 && NR < 22 { printf "%s", $0 }' genome.fa | cut -c"$1"; }
 { printf '##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n'
@@ -86,6 +90,16 @@ expect "a position that is not a number" 65 "q.vcf:3: position 'x'" "$FINDNA" sc
 printf '##fileformat=VCFv4.2\nchr1\t5\t.\tA\tA\t.\t.\t.\n' >q.vcf
 expect "a VCF without its header line" 65 "q.vcf:2: no line '#CHROM" "$FINDNA" score run q.vcf --genome genome.fa --output w2.vcf
 printf 'chrom,pos,alt\n1,5,A\n' >q.csv
+for alt in Q A,Q - A/T '<DEL' A.C "''"; do
+  printf '##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\nchr1\t5\t.\tA\t%s\t.\t.\t.\n' "$alt" >q.vcf
+  expect "ALT $alt is no allele" 65 "q.vcf:3: ALT '.*': expected nucleotides, or what VCF allows" "$FINDNA" score run q.vcf --genome genome.fa --output w2.vcf
+done
+printf 'chrom,pos,ref,alt\nchr1,5,A,-\n' >dash.csv
+expect "a deletion in another style" 65 "dash.csv:2: ALT '-': .*deletions are written with the base before them" "$FINDNA" score run dash.csv --genome genome.fa --output w2.tsv
+for row in 'chr1\t5\t.\tA\tC\t.\t.\t.' 'chr1\t5\t.\tA\tC\t.\t.\t.\tGT\t0' 'chr1\t5\t.\tA\tC\t.\t.\t.\tGT\t0\t1\t1'; do
+  printf "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS1\tS2\n$row\n" >q.vcf
+  expect "a line without a column for each sample" 65 "q.vcf:3: [0-9]+ columns; the line #CHROM has 11" "$FINDNA" score run q.vcf --genome genome.fa --output w2.vcf
+done
 expect "a table without ref" 65 "no column 'ref'" "$FINDNA" score run q.csv --genome genome.fa --output w2.tsv
 # Tables in every style yield the same rows as the plain table. Contradictory columns and alleles are refused.
 base=$(awk 'NR == 2 { print substr($0, 5, 1); exit }' genome.fa); other=$([ "$base" = A ] && echo C || echo A)

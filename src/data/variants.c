@@ -19,6 +19,48 @@ typedef struct columns {
   int contig, position, id, ref, alt;
 } columns;
 
+static int is_letter(char c) { return fd_symbol_of[(unsigned char)c] != FD_NO_LETTER; }
+
+/* Whether the text consists of letters of nucleotides; empty is not. */
+static int is_sequence(const char *text, size_t length) {
+  size_t i = 0;
+  while (i < length && is_letter(text[i])) i++;
+  return length && i == length;
+}
+
+/* Whether an allele is nucleotides, or what else VCF allows (version 4.5, section 1.6.1): missing, overlapping, symbolic, or a
+ * breakend, of two ends (with brackets) or a single one (with a dot). */
+static int is_allele(const char *text, size_t length) {
+  if (length == 1 && (*text == '.' || *text == '*')) return 1;
+  if (*text == '<') return length > 2 && text[length - 1] == '>';
+  if (memchr(text, '[', length) || memchr(text, ']', length)) return 1;
+  if (length > 1 && *text == '.') text++, length--;
+  else if (length > 1 && text[length - 1] == '.') length--;
+  return is_sequence(text, length);
+}
+
+static fd_status check_alleles(const char *path, const fd_variant *v) {
+  for (const char *allele = v->alt; allele; allele = strchr(allele, ',') ? strchr(allele, ',') + 1 : NULL) {
+    size_t length = strcspn(allele, ",");
+    if (!length)
+      return fd_fail(FD_DATA, "%s:%" PRId64 ": ALT '%.20s': an allele is empty; expected one, or several separated by commas",
+                     path, v->line, v->alt);
+    if (!is_allele(allele, length))
+      return fd_fail(FD_DATA,
+                     "%s:%" PRId64
+                     ": ALT '%.*s': expected nucleotides, or what VCF allows besides (. * <ID> or a breakend); "
+                     "deletions are written with the base before them, as REF CA and ALT C",
+                     path, v->line, length < 20 ? (int)length : 20, allele);
+  }
+  return FD_OK;
+}
+
+int fd_variant_is_sequence(const fd_variant *v) {
+  for (const char *allele = v->alt; allele; allele = strchr(allele, ',') ? strchr(allele, ',') + 1 : NULL)
+    if (is_sequence(allele, strcspn(allele, ","))) return strspn(v->ref, "Nn") != strlen(v->ref);
+  return 0;
+}
+
 /* Checks a variant. REF must be nucleotides, since it is compared with the genome. */
 static fd_status check(const char *path, fd_variant *v, const char *position) {
   int64_t at;
@@ -29,23 +71,27 @@ static fd_status check(const char *path, fd_variant *v, const char *position) {
   v->position = at - 1;
   if (!*v->contig) return fd_fail(FD_DATA, "%s:%" PRId64 ": the contig is empty", path, v->line);
   if (!*v->ref) return fd_fail(FD_DATA, "%s:%" PRId64 ": REF is empty; expected the genome's nucleotides", path, v->line);
-  for (const char *c = v->ref; *c; c++)
-    if (fd_symbol_of[(unsigned char)*c] == FD_NO_LETTER)
-      return fd_fail(FD_DATA, "%s:%" PRId64 ": REF '%.20s': expected nucleotides (A, C, G, T, N)", path, v->line, v->ref);
-  for (const char *allele = v->alt; allele; allele = strchr(allele, ',') ? strchr(allele, ',') + 1 : NULL)
-    if (!*allele || *allele == ',')
-      return fd_fail(FD_DATA, "%s:%" PRId64 ": ALT '%.20s': an allele is empty; expected one, or several separated by commas",
-                     path, v->line, v->alt);
-  return FD_OK;
+  if (!is_sequence(v->ref, strlen(v->ref)))
+    return fd_fail(FD_DATA, "%s:%" PRId64 ": REF '%.20s': expected nucleotides (A, C, G, T, N)", path, v->line, v->ref);
+  return check_alleles(path, v);
 }
 
-static fd_status read_vcf_line(const char *path, int64_t line, char *text, fd_variant *v) {
+static int tabs_of(const char *text) {
+  int count = 0;
+  for (; text && (text = strchr(text, '\t')); text++) count++;
+  return count;
+}
+
+/* `columns`: of the line #CHROM. */
+static fd_status read_vcf_line(const char *path, int64_t line, char *text, int columns, fd_variant *v) {
   char *field[VCF_COLUMNS] = {0}, *rest = text;
-  int fields = 0;
+  int fields = 0, all = tabs_of(text) + 1;
   while (fields < VCF_COLUMNS && rest) field[fields++] = fd_next_field(&rest, '\t');
   if (fields < VCF_COLUMNS)
     return fd_fail(FD_DATA, "%s:%" PRId64 ": %d columns; expected CHROM POS ID REF ALT QUAL FILTER INFO, separated by tabs", path,
                    line, fields);
+  if (all != columns)
+    return fd_fail(FD_DATA, "%s:%" PRId64 ": %d columns; the line #CHROM has %d: one for each sample", path, line, all, columns);
   *v = (fd_variant){line, field[0], field[2], NULL, 0, field[3], field[4], {field[5], field[6], field[7]}, rest};
   return check(path, v, field[1]);
 }
@@ -100,7 +146,8 @@ static fd_status read_line(const fd_lines *lines, char *line, size_t length, fd_
                    number);
   FD_TRY(fd_grow(&all->item, &all->item_capacity, (size_t)all->count + 1, sizeof *all->item, "variants"));
   fd_variant *v = &all->item[all->count++];
-  return all->vcf ? read_vcf_line(path, number, line, v) : read_table_line(lines, line, length, c, v);
+  return all->vcf ? read_vcf_line(path, number, line, tabs_of(all->header[all->headers - 1]) + 1, v)
+                  : read_table_line(lines, line, length, c, v);
 }
 
 fd_status fd_variants_read(const char *path, fd_variants *all) {

@@ -27,8 +27,11 @@ typedef struct fd_variants {
   size_t header_capacity, item_capacity;
 } fd_variants;
 
-/* Reads all variants. REF consists of nucleotides (else FD_DATA with file:line); ALT is checked by the caller. */
+/* Reads all variants. REF consists of nucleotides, ALT of alleles that VCF allows, and lines of a VCF file have the columns of
+ * its line #CHROM; else FD_DATA with file:line. */
 fd_status fd_variants_read(const char *path, fd_variants *variants) FD_MUST_CHECK;
+/* Whether an allele of ALT is nucleotides and REF is not N: then the variant is within a contig. Others may be at a telomere. */
+int fd_variant_is_sequence(const fd_variant *variant);
 void fd_variants_free(fd_variants *variants);
 
 #endif

@@ -271,6 +271,9 @@ static fd_status take_names(const char *path, const json_t *root, int64_t output
     snprintf(plain, sizeof plain, "LABEL_%s", key);
     const char *name = json_string_value(json_object_get(names, key));
     if (!name || !*name) return fd_fail(FD_DATA, "%s: class %s has no name", where, key);
+    for (int k = 0; k < classes->count; k++)
+      if (!strcmp(classes->name[k], name))
+        return fd_fail(FD_DATA, "%s: the classes %d and %s are both '%.80s'; expected a name for each", where, k, key, name);
     FD_TRY(fd_class_names_add(classes, where, name));
     given |= strcmp(name, plain) != 0;
   }

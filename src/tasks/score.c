@@ -58,8 +58,8 @@ typedef struct work {
 
 enum { WRONG_PLACE = -1, TELOMERE = -2, ABSENT = -3 };
 
-/* Finds the genome record that contains the variant's REF. TELOMERE: before a contig's first base or after its last, where VCF
- * allows structural variants; WRONG_PLACE: the genome has the contig but not this place. A contig that the genome lacks is
+/* Finds the genome record that contains the variant's REF. TELOMERE: a structural variant before a contig's first base or after
+ * its last, where VCF allows these; WRONG_PLACE: the genome has the contig but not this place. A contig that the genome lacks is
  * FD_DATA, or with `partial` ABSENT. */
 static fd_status record_of(const work *w, const fd_variant *v, int *record) {
   const fd_genome *g = w->genome;
@@ -75,7 +75,7 @@ static fd_status record_of(const work *w, const fd_variant *v, int *record) {
   }
   int before = v->position > 0 ? fd_genome_locate(g, v->contig, v->position - 1, v->position) : WRONG_PLACE;
   int behind = before >= 0 && v->position == g->record[before].first + g->record[before].length;
-  *record = v->position < 0 || behind ? TELOMERE : WRONG_PLACE;
+  *record = (v->position < 0 || behind) && !fd_variant_is_sequence(v) ? TELOMERE : WRONG_PLACE;
   return FD_OK;
 }
 

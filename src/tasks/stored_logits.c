@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "data/alphabet.h"
 #include "data/fields.h"
 
 static const size_t file_max = (size_t)8 << 30;
@@ -27,7 +28,15 @@ static int by_name(const void *a, const void *b) {
 
 fd_status fd_sequence_name(const uint8_t *symbols, int64_t length, char hex[FD_SHA256_HEX]) {
   unsigned char digest[FD_SHA256_BYTES];
-  FD_TRY(fd_sha256_of(symbols, (size_t)length, digest));
+  char letters[4096];
+  fd_sha256 *hash;
+  FD_TRY(fd_sha256_begin(&hash));
+  for (int64_t at = 0; at < length;) {
+    size_t n = 0;
+    for (; n < sizeof letters && at < length; n++) letters[n] = fd_letters[symbols[at++]];
+    fd_sha256_add(hash, letters, n);
+  }
+  FD_TRY(fd_sha256_end(&hash, digest));
   fd_hex(hex, digest);
   return FD_OK;
 }

@@ -19,7 +19,7 @@ typedef struct fd_stored_logits {
   float *values;             /* [rows, classes] */
 } fd_stored_logits;
 
-/* The name of a sequence of symbols (0..4): the SHA-256 of the symbols. */
+/* The name of a sequence of symbols (0..4): the SHA-256 of its letters, ACGTN. */
 fd_status fd_sequence_name(const uint8_t *symbols, int64_t length, char hex[FD_SHA256_HEX]) FD_MUST_CHECK;
 
 /* Reads a text file, plain or compressed: a header of `id` and the classes, and rows. FD_CONFIG if the classes differ from
