@@ -6,7 +6,7 @@ else
   tiny_shards shards
   ${CC:-gcc} -O1 -shared -fPIC -o fault.so "$root/tests/faults/fault.c" -ldl
   printf '#!/bin/sh\nfault=$1; shift; LD_PRELOAD="%s/fault.so" FAULT=$fault exec "%s" pretrain "%s" eval.every=0 "$@"\n' "$PWD" "$FINDNA" "$root/tests/tiny.yaml" >faulty && chmod +x faulty
-  expect "a disk that stays full ends the run" 74 "3 checkpoints in a row could not be written to full" ./faulty write:1+:28:.tmp-step run.folder=full checkpoint.every=1
+  expect "a disk that stays full ends the run" 74 "3 checkpoints in a row could not be written to full" ./faulty write:1+:28:/student- run.folder=full checkpoint.every=1
   check "after the third" bash -c 'grep -q "checkpoint of step 3 failed" out.log && ! grep -q "checkpoint of step 4" out.log'
   expect "a disk that changes a bit is noticed" 74 "step_000000008/student-00.safetensors: reads back as [0-9]+ bytes with SHA-256 [0-9a-f]{12}... .written: " ./faulty write:1:flip:.tmp-step_000000008/student run.folder=flip checkpoint.keep=1 train.steps=8
   check "the checkpoint before is kept" test "$(ls -A flip/ckpt)" = step_000000004
