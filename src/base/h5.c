@@ -1,4 +1,4 @@
-/* Initializes HDF5, reports its errors, and creates files in memory. */
+/* Initializes HDF5, reports its errors, and creates and opens files in memory. */
 #include "base/h5.h"
 
 #include <errno.h>
@@ -12,7 +12,10 @@
 /* H5Pset_file_locking exists since 1.10.7 and 1.12.1. */
 #define HAS_FILE_LOCKING ((H5_VERSION_GE(1, 10, 7) && !H5_VERSION_GE(1, 12, 0)) || H5_VERSION_GE(1, 12, 1))
 
-enum { STEP = 1 << 20 /* bytes by which an image grows */ };
+enum {
+  STEP = 1 << 20,     /* bytes by which an image grows */
+  READ_STEP = 1 << 16 /* the same of one that is read: it does not grow */
+};
 
 /* Looks for lack of memory in one entry of a failed call's error stack. */
 static herr_t look(unsigned depth, const H5E_error2_t *entry, void *lacking) {
@@ -124,4 +127,38 @@ fd_status fd_h5_image_size(fd_h5_image *image, const char *path) {
   if (!size || size > image->size) return fd_h5_fail(FD_IO, path, "make the file in memory");
   image->size = (size_t)size;
   return FD_OK;
+}
+
+/* HDF5 reads the caller's bytes in place: where it would copy them, it gets them themselves, which are only read. */
+static void *same_memory(size_t bytes, H5FD_file_image_op_t doing, void *image) {
+  (void)bytes, (void)doing;
+  return image;
+}
+
+static void *copy_nothing(void *to, const void *from, size_t bytes, H5FD_file_image_op_t doing, void *image) {
+  (void)from, (void)bytes, (void)doing, (void)image;
+  return to;
+}
+
+static void *never_grow(void *block, size_t bytes, H5FD_file_image_op_t doing, void *image) {
+  (void)block, (void)bytes, (void)doing, (void)image;
+  return NULL;
+}
+
+static herr_t free_nothing(void *block, H5FD_file_image_op_t doing, void *image) {
+  (void)block, (void)doing, (void)image;
+  return 0;
+}
+
+/* HDF5 requires a name that no file has: below /dev/null there is none. */
+fd_status fd_h5_open_image(hid_t *file, const char *path, void *bytes, size_t size) {
+  H5FD_file_image_callbacks_t calls = {same_memory, copy_nothing, never_grow, free_nothing, same, nothing, bytes};
+  hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+  *file = -1;
+  if (access < 0) return fd_fail(FD_MEMORY, "%s: libhdf5 has no memory", path);
+  if (H5Pset_fapl_core(access, READ_STEP, 0) >= 0 && H5Pset_file_image_callbacks(access, &calls) >= 0 &&
+      H5Pset_file_image(access, bytes, size) >= 0)
+    *file = H5Fopen("/dev/null/image", H5F_ACC_RDONLY, access);
+  H5Pclose(access);
+  return *file >= 0 ? FD_OK : fd_h5_fail(FD_DATA, path, "open it: not an HDF5 file, or damaged");
 }

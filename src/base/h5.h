@@ -34,6 +34,10 @@ typedef struct fd_h5_image {
  * fills *image, whatever it returns. */
 hid_t fd_h5_create_image(hid_t creation, fd_h5_image *image);
 
+/* Opens a file of `size` bytes in memory, read-only and without a copy: they must stay valid, and are not changed, until
+ * H5Fclose. `path` is for messages. FD_DATA or FD_MEMORY, and *file is -1. */
+fd_status fd_h5_open_image(hid_t *file, const char *path, void *bytes, size_t size) FD_MUST_CHECK;
+
 /* Sets the size of a closed image to the end of file in its superblock; FD_IO when the image is not a whole file. */
 fd_status fd_h5_image_size(fd_h5_image *image, const char *path) FD_MUST_CHECK;
 

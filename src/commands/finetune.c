@@ -11,8 +11,8 @@
 #include "base/memory.h"
 #include "base/path.h"
 #include "commands/command.h"
+#include "commands/finetune.h"
 #include "commands/finetune_results.h"
-#include "config/shape.h"
 #include "data/rows.h"
 #include "tasks/features.h"
 #include "tasks/further.h"
@@ -30,56 +30,9 @@
 #include "train/same_run.h"
 #include "train/schedule.h"
 
-enum { TASK_KEYS = 4, WORD_KEYS = 4, OVERRIDES = FD_LIST_MAX + FD_SHAPE_MAX + TASK_KEYS + WORD_KEYS + 2 };
+/* --- options --------------------------------------------------------------------------------------------------------- */
 
-typedef struct options {
-  const char *checkpoint, *config_name;
-  fd_task_input rows;
-  fd_list also;
-  const char *teacher, *teacher_logits;
-  int untrained, new_model, restart, encoder;
-  int64_t first_layers;
-  char **overrides;
-  int override_count;
-} options;
-
-/* All resources of a run, released in one place. */
-typedef struct tuning {
-  fd_pretrained model;
-  fd_teacher teacher;
-  fd_config config;
-  fd_shape shape; /* of the checkpoint's model */
-  char task_keys[TASK_KEYS][FD_SETTING_MAX], layers_key[FD_SETTING_MAX];
-  fd_tokenizer *new_words;       /* tokenizer of a new model over ids */
-  const fd_tokenizer *tokenizer; /* tokenizer of the trained model if it reads ids; else NULL */
-  json_t *taken;                 /* names of the tensors taken by --first-layers; else NULL */
-  int longest;                   /* nucleotides of the longest row */
-  int words;                     /* tokens of the longest row, for a model over ids */
-  char classes[FD_SHA256_HEX];   /* hash of the class names in data; "": labels are numbers */
-  char *override[OVERRIDES];
-  fd_task_folder data;
-  fd_further further;
-  int same, turned; /* test sequences that are also training sequences; whose reverse complements are */
-  char dataset_id[FD_SHA256_HEX];
-  fd_device *dev, *cpu; /* cpu: scores more than FD_CLASSES_EXACT classes of a model on a GPU; else NULL */
-  fd_network *network;
-  fd_state *state;
-  fd_rows rows;
-  float *class_weight, *weights;
-  fd_trainer *trainer;
-  fd_checkpointer *checkpointer;
-  fd_metrics *metrics;
-  fd_selection selection;
-  fd_run run;
-  int64_t steps;
-  double started;
-  FILE *window_log;
-  int lock;
-} tuning;
-
-/* --- options and rows ------------------------------------------------------------------------------------------------ */
-
-static fd_status check_options(options *o) {
+static fd_status check_options(fd_finetune_options *o) {
   if (o->teacher && o->teacher_logits)
     return fd_fail(FD_USAGE, "findna finetune: give either --teacher or --teacher-logits; a run has one teacher");
   if (o->rows.values && (o->teacher || o->teacher_logits))
@@ -92,7 +45,7 @@ static fd_status check_options(options *o) {
   return fd_task_input_check(&o->rows, "finetune");
 }
 
-static fd_status read_options(int argc, char **argv, options *o, const char **words, int *helped) {
+static fd_status read_options(int argc, char **argv, fd_finetune_options *o, const char **words, int *helped) {
   const fd_arg table[] = {
       FD_TASK_INPUT_ARGS(o->rows),
       {"valid", FD_ARG_TEXT, &o->rows.valid, 0, 0, "FILE",
@@ -133,35 +86,7 @@ static fd_status read_options(int argc, char **argv, options *o, const char **wo
   return check_options(o);
 }
 
-/* --- the config ------------------------------------------------------------------------------------------------------ */
-
-/* Whether a setting of the shape describes the vocabulary, which a new model over ids takes from the checkpoint. */
-static int is_of_words(const fd_shape_item *item) {
-  static const char *const names[WORD_KEYS] = {"tokenizer", "words", "kmer", "vocabulary"};
-  for (int i = 0; i < WORD_KEYS; i++)
-    if (!strcmp(item->name, names[i])) return 1;
-  return 0;
-}
-
-/* Collects the settings that override the config: the model's from the checkpoint (of a new model only the vocabulary's, if
- * `words`), the outputs from the rows, and last the user's overrides. */
-static fd_status collect_overrides(const options *o, tuning *t, int words, int *count) {
-  int n = 0, keys = o->teacher || o->teacher_logits ? TASK_KEYS : TASK_KEYS - 1;
-  FD_TRY(fd_shape_of(&t->shape, &t->model.config));
-  for (int i = 0; i < t->shape.count; i++)
-    if (!o->new_model || (words && t->model.tokenizer && is_of_words(&t->shape.item[i])))
-      t->override[n++] = t->shape.item[i].setting;
-  snprintf(t->layers_key, FD_SETTING_MAX, "model.layers=%" PRId64, o->first_layers);
-  if (o->first_layers) t->override[n++] = t->layers_key;
-  snprintf(t->task_keys[0], FD_SETTING_MAX, "task.outputs=%d", o->rows.values ? 1 : t->data.train.classes);
-  snprintf(t->task_keys[1], FD_SETTING_MAX, "task.kind=%s", o->rows.values ? "values" : "classes");
-  snprintf(t->task_keys[2], FD_SETTING_MAX, "task.classes=%s", t->classes);
-  snprintf(t->task_keys[3], FD_SETTING_MAX, "teacher.kind=%s", o->teacher ? "frozen" : "logits");
-  for (int i = 0; i < keys; i++) t->override[n++] = t->task_keys[i];
-  for (int i = 0; i < o->override_count; i++) t->override[n++] = o->overrides[i];
-  *count = n;
-  return FD_OK;
-}
+/* --- selection rows ------------------------------------------------------------------------------------------------- */
 
 /* Refuses test rows that are the validation rows, in any order: weights selected on the test rows have scores that are too good.
  * Warns of single ones. */
@@ -185,7 +110,7 @@ static fd_status check_test(const fd_table *valid, const fd_table *test, const c
 }
 
 /* Checks that the rows by which weights are selected are neither test nor training rows. */
-static fd_status check_selection(const options *o, const tuning *t, int root) {
+static fd_status check_selection(const fd_finetune_options *o, const fd_tuning *t, int root) {
   const fd_table *valid = &t->data.valid;
   int same, turned;
   if (!valid->rows) return FD_OK;
@@ -198,102 +123,10 @@ static fd_status check_selection(const options *o, const tuning *t, int root) {
   return FD_OK;
 }
 
-/* The config must have the checkpoint's model; only blocks may differ, for a longer input, and the number of [CLS] tokens. */
-static fd_status check_shape(const options *o, const tuning *t, const char *path) {
-  fd_shape shape;
-  if (o->new_model) return FD_OK;
-  FD_TRY(fd_shape_of(&shape, &t->config));
-  for (int i = 0; i < t->shape.count; i++) {
-    const fd_shape_item *item = &t->shape.item[i];
-    if (!strcmp(item->name, "layers") && o->first_layers && t->config.model.layers == o->first_layers) continue;
-    if (!strcmp(item->name, "blocks") || !strcmp(item->name, "cls") || fd_shape_agrees(&shape, &t->shape, item->name)) continue;
-    return fd_fail(
-        FD_CONFIG,
-        "%s: the checkpoint's model has %s, and its weights fit no other; of the model's settings only blocks, cls and "
-        "recompute may differ",
-        path, item->setting);
-  }
-  return FD_OK;
-}
-
-/* Refuses a run folder that contains the CHECKPOINT or the teacher: fine-tuning would take their place. */
-static fd_status check_folder(const options *o, const tuning *t, const char *path) {
-  const char *folder = t->config.run.folder;
-  if (fd_path_is_inside(t->model.info.folder, folder))
-    return fd_fail(FD_CONFIG, "%s: run.folder %s is that of the CHECKPOINT; give another", path, folder);
-  if (o->teacher && fd_path_is_inside(t->teacher.model.info.folder, folder))
-    return fd_fail(FD_CONFIG, "%s: run.folder %s is that of the --teacher; give another", path, folder);
-  return FD_OK;
-}
-
-static fd_status check_config(const options *o, const tuning *t, const char *path) {
-  const fd_config *c = &t->config;
-  if (c->task.outputs != (t->data.train.value ? 1 : t->data.train.classes) || strcmp(c->task.classes, t->classes) ||
-      *c->task.names || (c->task.kind == FD_TASK_VALUES) != (t->data.train.value != NULL))
-    return fd_fail(FD_CONFIG,
-                   "%s: task.outputs, task.classes and task.kind follow from the training rows: leave them out (--values makes a "
-                   "regression)",
-                   path);
-  if (fd_config_distils(c) != (*t->teacher.id || t->teacher.stored.path) || c->teacher.kind < FD_TEACHER_NONE ||
-      c->objective.mnm_weight > 0 || c->objective.cl_weight > 0)
-    return fd_fail(FD_CONFIG,
-                   "%s: fine-tuning requires teacher.kind: none (or as --teacher sets it), objective.mnm_weight: 0 and "
-                   "objective.cl_weight: 0, as in configs/finetune.yaml",
-                   path);
-  FD_TRY(check_shape(o, t, path));
-  return check_folder(o, t, path);
-}
-
-static fd_status check_layers(const options *o, const tuning *t) {
-  const fd_config *c = &t->model.config;
-  if (!o->first_layers) return FD_OK;
-  if (!fd_config_attends(c))
-    return fd_fail(FD_CONFIG, "--first-layers: %s is no model of layers with attention; leave the option out",
-                   t->model.info.folder);
-  if (o->first_layers > c->model.layers)
-    return fd_fail(FD_CONFIG, "--first-layers %" PRId64 ": %s has %" PRId64 " layers; expected at most as many", o->first_layers,
-                   t->model.info.folder, c->model.layers);
-  return FD_OK;
-}
-
-/* Parses the config. A new model takes the checkpoint's vocabulary if its encoder reads ids, which is known only after parsing:
- * the config is then parsed again with those settings. */
-static fd_status parse_config(const options *o, tuning *t, const char *text, size_t bytes, const char *path) {
-  int count;
-  FD_TRY(collect_overrides(o, t, 0, &count));
-  FD_TRY(fd_config_parse(&t->config, text, bytes, path, t->override, count));
-  if (!o->new_model || !fd_config_reads_ids(&t->config)) return FD_OK;
-  FD_TRY(collect_overrides(o, t, 1, &count));
-  return fd_config_parse(&t->config, text, bytes, path, t->override, count);
-}
-
-/* The root reads the config file once, and every rank parses the same text. */
-static fd_status read_config(fd_comm *comm, const options *o, tuning *t) {
-  char path[FD_PATH_MAX] = "", *text = NULL;
-  size_t bytes = 0;
-  if (comm->rank == 0) {
-    FD_TRY(check_layers(o, t));
-    FD_TRY(fd_config_read(o->config_name, path, &text, &bytes));
-    fd_status status = parse_config(o, t, text, bytes, path);
-    if (status == FD_OK) status = check_config(o, t, path);
-    if (status == FD_OK) status = fd_trainer_check_ranks(&t->config, comm->size);
-    if (status == FD_OK) fd_config_warn_unused(&t->config);
-    if (status != FD_OK) {
-      free(text);
-      return status; /* only the root reports the error; main ends the job */
-    }
-  }
-  FD_TRY(fd_comm_share_text(comm, &text, &bytes));
-  FD_TRY(comm->ops->broadcast(comm, path, sizeof path, 0));
-  fd_status status = parse_config(o, t, text, bytes, path);
-  free(text);
-  return status;
-}
-
 /* --- setting up ------------------------------------------------------------------------------------------------------ */
 
 /* Without a file of validation rows, draws them from the training rows (fraction task.selection) with the run's seed. */
-static fd_status split_rows(tuning *t) {
+static fd_status split_rows(fd_tuning *t) {
   fd_table all = t->data.train;
   int *order, held_out;
   FD_TRY(fd_alloc(&order, (size_t)all.rows, sizeof *order, "split"));
@@ -307,7 +140,7 @@ static fd_status split_rows(tuning *t) {
 
 /* Hashes what determines the result besides the config's frozen keys: the rows, the start weights, and when they are evaluated.
  */
-static fd_status identify(const options *o, tuning *t, const char *encoder) {
+static fd_status identify(const fd_finetune_options *o, fd_tuning *t, const char *encoder) {
   if (!strcmp(encoder, fd_array_names[FD_BEST])) encoder = fd_array_names[FD_TEACHER]; /* the name in older versions */
   unsigned char digest[FD_SHA256_BYTES];
   char line[256];
@@ -325,7 +158,7 @@ static fd_status identify(const options *o, tuning *t, const char *encoder) {
 
 /* Copies the checkpoint's weights, matched by name. Additional blocks for a longer input, and the head, keep their initial
  * random values. */
-static fd_status take_weights(const options *o, tuning *t, const fd_encoder *encoder) {
+static fd_status take_weights(const fd_finetune_options *o, fd_tuning *t, const fd_encoder *encoder) {
   const fd_params *to = &t->network->params, *from = &t->model.network->params;
   int taken = 0, fresh = 0;
   if (o->first_layers) t->taken = json_array();
@@ -351,7 +184,7 @@ static fd_status take_weights(const options *o, tuning *t, const fd_encoder *enc
   return t->dev->copy(t->dev, t->state->array[FD_STUDENT], t->weights, to->size * sizeof(float));
 }
 
-static int longest_of(const tuning *t) {
+static int longest_of(const fd_tuning *t) {
   const fd_table *tables[] = {&t->data.train, &t->data.valid, &t->data.test};
   int longest = fd_further_longest(&t->further);
   for (int i = 0; i < 3; i++)
@@ -360,7 +193,7 @@ static int longest_of(const tuning *t) {
 }
 
 /* Sets up the trainer's rows: nucleotides, or tokens of a model over ids. */
-static fd_status give_rows(tuning *t, const fd_tokenizer *tokenizer) {
+static fd_status give_rows(fd_tuning *t, const fd_tokenizer *tokenizer) {
   if (t->config.task.balance && t->data.train.label) {
     FD_TRY(fd_alloc(&t->class_weight, (size_t)t->data.train.classes, sizeof *t->class_weight, "class weights"));
     fd_selection_class_weights(&t->data.train, t->class_weight);
@@ -375,7 +208,7 @@ static fd_status give_rows(tuning *t, const fd_tokenizer *tokenizer) {
 }
 
 /* Opens the CPU device that scores more than FD_CLASSES_EXACT classes, with all threads. */
-static fd_status open_scorer(fd_comm *comm, tuning *t) {
+static fd_status open_scorer(fd_comm *comm, fd_tuning *t) {
   fd_config config;
   if (t->config.task.kind != FD_TASK_CLASSES || t->config.task.outputs <= FD_CLASSES_EXACT) return FD_OK;
   t->selection.cpu = t->dev;
@@ -387,7 +220,7 @@ static fd_status open_scorer(fd_comm *comm, tuning *t) {
   return FD_OK;
 }
 
-static void announce(fd_comm *comm, const tuning *t, int rows) {
+static void announce(fd_comm *comm, const fd_tuning *t, int rows) {
   const fd_config *c = &t->config;
   char shown[1024];
   int evaluated_cls = fd_features_cls(&t->selection.encoder, (fd_features)t->network->task.features);
@@ -402,7 +235,7 @@ static void announce(fd_comm *comm, const tuning *t, int rows) {
                   (double)fd_encoding_memory(&t->selection.encoder, evaluated_cls, t->longest, FD_WANT_LATENT)));
 }
 
-static fd_status build(fd_comm *comm, const options *o, tuning *t) {
+static fd_status build(fd_comm *comm, const fd_finetune_options *o, fd_tuning *t) {
   fd_config *c = &t->config;
   fd_encoder encoder;
   int rows;
@@ -442,7 +275,7 @@ static fd_status build(fd_comm *comm, const options *o, tuning *t) {
   return FD_OK;
 }
 
-static fd_status resume_or_begin(fd_comm *comm, const options *o, tuning *t) {
+static fd_status resume_or_begin(fd_comm *comm, const fd_finetune_options *o, fd_tuning *t) {
   fd_checkpoint_info info;
   char path[FD_PATH_MAX];
   int found = 0;
@@ -461,7 +294,7 @@ static fd_status resume_or_begin(fd_comm *comm, const options *o, tuning *t) {
 }
 
 /* Scores the selected weights on the validation rows and, once, on the test rows, and reports the results. */
-static fd_status finish(fd_comm *comm, const options *o, tuning *t) {
+static fd_status finish(fd_comm *comm, const fd_finetune_options *o, fd_tuning *t) {
   fd_status status = FD_OK;
   const fd_state *s = t->state;
   fd_tuned tuned = {.from = &t->model.info,
@@ -489,7 +322,7 @@ static fd_status finish(fd_comm *comm, const options *o, tuning *t) {
 }
 
 /* Sets the longest row to the largest number of tokens that its length can have: augmentation may change the tokens. */
-static fd_status augmented_words(tuning *t) {
+static fd_status augmented_words(fd_tuning *t) {
   int longest = fd_rows_longest(&t->data.train);
   int64_t most = fd_tokenizer_most(t->tokenizer, longest);
   FD_TRY(fd_tokenizer_check(t->tokenizer, longest, most, t->network->positions,
@@ -499,7 +332,7 @@ static fd_status augmented_words(tuning *t) {
 }
 
 /* Creates the network and its tokenizer, and checks that all rows fit its positions. */
-static fd_status make_model(fd_comm *comm, const options *o, tuning *t) {
+static fd_status make_model(fd_comm *comm, const fd_finetune_options *o, fd_tuning *t) {
   t->longest = longest_of(t);
   FD_TRY(fd_network_create(&t->network, &t->config, t->longest));
   if (o->new_model && t->network->ids) FD_TRY(fd_words_open(&t->new_words, &t->config, t->model.info.folder, 0));
@@ -509,14 +342,14 @@ static fd_status make_model(fd_comm *comm, const options *o, tuning *t) {
   return t->tokenizer && *t->config.task.augment ? augmented_words(t) : FD_OK;
 }
 
-static fd_status open_teacher(fd_comm *comm, const options *o, tuning *t) {
+static fd_status open_teacher(fd_comm *comm, const fd_finetune_options *o, fd_tuning *t) {
   const fd_taught_classes classes = {t->data.train.classes, &t->data.names};
   if (o->teacher) FD_TRY(fd_teacher_open(&t->teacher, o->teacher, &classes, comm));
   if (o->teacher_logits) FD_TRY(fd_teacher_read(&t->teacher, o->teacher_logits, &classes, comm));
   return fd_teacher_check_rows(&t->teacher, &t->data.train, fd_task_input_name(&o->rows), comm);
 }
 
-static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
+static fd_status finetune(fd_comm *comm, const fd_finetune_options *o, fd_tuning *t) {
   FD_TRY(fd_pretrained_open(&t->model, o->checkpoint, &(fd_use){.threads = 1}, comm));
   fd_comm_phase(comm, -1, "reading the rows");
   FD_TRY(fd_task_input_read(&o->rows, comm, &t->data));
@@ -528,7 +361,7 @@ static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
   if (t->same + t->turned && comm->rank == 0)
     fd_warn("%d of the test sequences are also training sequences, the reverse complements of %d others are", t->same, t->turned);
   FD_TRY(open_teacher(comm, o, t));
-  FD_TRY(read_config(comm, o, t));
+  FD_TRY(fd_finetune_config(comm, o, t));
   FD_TRY(make_model(comm, o, t));
   comm->watch.limit = t->config.comm.limit;
   comm->watch.stall = t->config.comm.stall;
@@ -558,7 +391,7 @@ static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
   return finish(comm, o, t);
 }
 
-static void release(tuning *t) {
+static void release(fd_tuning *t) {
   fd_metrics_close(&t->metrics);
   fd_checkpointer_destroy(&t->checkpointer);
   fd_trainer_destroy(&t->trainer);
@@ -582,12 +415,12 @@ static void release(tuning *t) {
 }
 
 fd_status fd_command_finetune(fd_comm *comm, int argc, char **argv) {
-  options o = {.config_name = "finetune", .encoder = -1};
+  fd_finetune_options o = {.config_name = "finetune", .encoder = -1};
   const char *words[FD_LIST_MAX];
   int helped;
   FD_TRY(read_options(argc, argv, &o, words, &helped));
   if (helped) return FD_OK;
-  tuning *t;
+  fd_tuning *t;
   FD_TRY(fd_alloc(&t, 1, sizeof *t, "fine-tuning"));
   t->started = fd_seconds();
   fd_status status = finetune(comm, &o, t);

@@ -10,12 +10,11 @@
 #include "base/memory.h"
 #include "base/path.h"
 #include "commands/command.h"
+#include "commands/pretrain_baselines.h"
 #include "config/options.h"
 #include "config/shape.h"
-#include "tasks/context.h"
 #include "tasks/features_teacher.h"
 #include "tasks/published.h"
-#include "tasks/word_tables.h"
 #include "tasks/words.h"
 #include "train/memory.h"
 #include "train/rank_device.h"
@@ -358,87 +357,6 @@ static fd_status resume_or_begin(fd_comm *comm, pretraining *p, const options *o
   return FD_OK;
 }
 
-_Static_assert((int)FD_CONTEXTS_MAX == (int)FD_CONTEXT_REACH + 1, "eval.contexts lists reaches that a table may have");
-
-/* Marks the nucleotides that an evaluation hides; mask: [count, length]. */
-static void mark_hidden(pretraining *p, const fd_windows *held_out, uint8_t *mask) {
-  for (int64_t w = 0; w < held_out->count; w++) {
-    uint8_t *hidden = mask + w * held_out->length;
-    if (fd_config_hides(&p->config)) (void)fd_hider_held_out(&p->hider, held_out, w, p->hider.current.ids, hidden);
-    else fd_held_out_mask(&p->config, held_out, w, hidden);
-  }
-}
-
-static fd_status score_context_table(pretraining *p, const fd_windows *held_out, const uint8_t *mask, int reach) {
-  fd_context_table *table;
-  double loss, accuracy;
-  int64_t masked;
-  FD_TRY(fd_context_table_fit(&table, &p->train, reach));
-  fd_status status = fd_context_table_score(table, held_out, mask, &loss, &accuracy, &masked);
-  fd_context_table_free(&table);
-  if (status != FD_OK) return status;
-  fd_info("baseline: counts with %s%d neighbours: held-out loss %.4f nats, accuracy %.2f %%", reach ? "±" : "", reach, loss,
-          100 * accuracy);
-  fd_metrics_step(p->metrics, "context", 0, 4, (const char *const[]){"reach", "loss", "accuracy", "masked"},
-                  (const double[]){reach, loss, accuracy, (double)masked});
-  return FD_OK;
-}
-
-/* Root only: scores count-based baselines, fitted on the training windows only, on the masked positions of the evaluation. */
-static fd_status score_context_tables(pretraining *p) {
-  int reach[FD_CONTEXTS_MAX], count = fd_config_contexts(&p->config, reach);
-  fd_windows held_out = p->held_out;
-  uint8_t *mask;
-  if (held_out.count > p->config.eval.windows) held_out.count = p->config.eval.windows;
-  if (held_out.count == 0 || count <= 0) return FD_OK;
-  FD_TRY(fd_alloc(&mask, (size_t)held_out.count * (size_t)held_out.length, 1, "context tables"));
-  mark_hidden(p, &held_out, mask);
-  fd_status status = FD_OK;
-  for (int i = 0; i < count && status == FD_OK; i++) status = score_context_table(p, &held_out, mask, reach[i]);
-  free(mask);
-  return status;
-}
-
-/* Number of word tables that apply: 1 for any tokenizer of words, all 3 for k-mers of a length for which the letters on either
- * side of a word are known. */
-static int count_tables(const fd_config *c) {
-  if (c->model.tokenizer != FD_TOKENIZER_KMER) return 1;
-  if (c->model.kmer <= FD_TABLE_LETTERS && c->model.kmer >= 2 * FD_TABLE_REACH) return 3;
-  fd_info("no count-based baselines: word tables need model.kmer from %d to %d", 2 * FD_TABLE_REACH, FD_TABLE_LETTERS);
-  return 0;
-}
-
-/* The same for hidden words. In metrics, `reach` is the number of letters known on either side, and -1 for the table by place. */
-static fd_status score_word_tables(pretraining *p) {
-  static const struct {
-    fd_table_given given;
-    double reach;
-    const char *name;
-  } tables[] = {{FD_TABLE_ALONE, 0, "words"},
-                {FD_TABLE_PLACE, -1, "words at each place"},
-                {FD_TABLE_BESIDE, FD_TABLE_REACH, "words with ±2 letters"}};
-  fd_status status = FD_OK;
-  int count = p->held_out.count ? count_tables(&p->config) : 0;
-  for (int i = 0; i < count && status == FD_OK; i++) {
-    fd_word_table *table = NULL;
-    fd_word_score s;
-    status = fd_word_table_fit(&table, &p->hider, tables[i].given);
-    if (status == FD_OK) status = fd_word_table_score(table, &p->hider, &p->held_out, p->config.eval.windows, &s);
-    if (status == FD_OK) {
-      fd_info("baseline: counts of %s: held-out loss %.4f nats, accuracy %.2f %%", tables[i].name, s.loss, 100 * s.accuracy);
-      fd_metrics_step(p->metrics, "context", 0, 4, (const char *const[]){"reach", "loss", "accuracy", "masked"},
-                      (const double[]){tables[i].reach, s.loss, s.accuracy, (double)s.words});
-    }
-    fd_word_table_free(&table);
-  }
-  return status;
-}
-
-static fd_status score_tables(pretraining *p) {
-  int words = fd_config_hides(&p->config) && p->config.model.tokenizer != FD_TOKENIZER_LETTERS;
-  return words ? score_word_tables(p) : score_context_tables(p);
-}
-
 static void release(pretraining *p) {
   fd_metrics_close(&p->metrics);
   fd_checkpointer_destroy(&p->checkpointer);
@@ -492,7 +410,10 @@ static fd_status pretrain(fd_comm *comm, const options *o, pretraining *p) {
   if (p->config.log.windows) FD_TRY(fd_run_folder_window_log(&p->run, &p->window_log));
   p->trainer->window_log = p->window_log;
   fd_comm_phase(comm, p->state->step, "counting for the baselines");
-  FD_TRY(fd_comm_agree(comm, p->state->step == 0 && comm->rank == 0 ? score_tables(p) : FD_OK));
+  FD_TRY(
+      fd_comm_agree(comm, p->state->step == 0 && comm->rank == 0
+                              ? fd_pretrain_baselines(&(fd_baselines){&p->config, &p->train, &p->held_out, &p->hider, p->metrics})
+                              : FD_OK));
   fd_session session = {.run = &p->run,
                         .trainer = p->trainer,
                         .checkpointer = p->checkpointer,

@@ -205,47 +205,11 @@ static fd_status open_shard(const char *path, reader *r) {
   return r->file >= 0 ? FD_OK : fd_h5_damaged(path, "open it: not an HDF5 file, or damaged");
 }
 
-/* libhdf5 reads the caller's bytes in place: where it would copy the image, it gets the image itself, which is only read. */
-static void *same_memory(size_t bytes, H5FD_file_image_op_t op, void *image) {
-  (void)bytes, (void)op;
-  return image;
-}
-
-static void *copy_nothing(void *to, const void *from, size_t bytes, H5FD_file_image_op_t op, void *image) {
-  (void)from, (void)bytes, (void)op, (void)image;
-  return to;
-}
-
-static void *never_grow(void *data, size_t bytes, H5FD_file_image_op_t op, void *image) {
-  (void)data, (void)bytes, (void)op, (void)image;
-  return NULL;
-}
-
-static herr_t free_nothing(void *data, H5FD_file_image_op_t op, void *image) {
-  (void)data, (void)op, (void)image;
-  return 0;
-}
-
-static void *same_image(void *image) { return image; }
-
-static herr_t keep_image(void *image) {
-  (void)image;
-  return 0;
-}
-
-/* Opens a file in memory, which must stay valid while it is open; `path` is for messages. libhdf5 requires a name that no file
- * has: below /dev/null there is none. */
+/* Opens a file in memory, which must stay valid while it is open; `path` is for messages. */
 static fd_status open_image(const char *path, char *image, size_t bytes, reader *r) {
-  H5FD_file_image_callbacks_t calls = {same_memory, copy_nothing, never_grow, free_nothing, same_image, keep_image, image};
   *r = (reader){-1, path};
   FD_TRY(fd_h5_start());
-  hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-  if (access < 0) return fd_fail(FD_MEMORY, "%s: libhdf5 has no memory", path);
-  if (H5Pset_fapl_core(access, CHUNK_BYTES, 0) >= 0 && H5Pset_file_image_callbacks(access, &calls) >= 0 &&
-      H5Pset_file_image(access, image, bytes) >= 0)
-    r->file = H5Fopen("/dev/null/shard", H5F_ACC_RDONLY, access);
-  H5Pclose(access);
-  return r->file >= 0 ? FD_OK : fd_h5_fail(FD_DATA, path, "open it: not an HDF5 file, or damaged");
+  return fd_h5_open_image(&r->file, path, image, bytes);
 }
 
 static fd_status check_attributes(const reader *r, int window, int records, const char *split) {

@@ -33,6 +33,8 @@ void fd_shown_line(const char *name, const char *text);
 /* Number of rows to read at a time; 0 for a width that findna does not write. */
 int64_t fd_shown_rows(int64_t width);
 
+fd_status fd_matrix_is_npy(const char *path, int *is) FD_MUST_CHECK;
+fd_status fd_matrix_show_npy(const char *path) FD_MUST_CHECK;
 fd_status fd_matrix_is_h5(const char *path, int *is) FD_MUST_CHECK;
 fd_status fd_matrix_show_h5(const char *path) FD_MUST_CHECK;
 

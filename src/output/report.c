@@ -23,6 +23,16 @@ double fd_report_last(const fd_report *r, const char *kind, const char *name) {
   return NAN;
 }
 
+const char *fd_report_text(const json_t *object, const char *key, const char *otherwise) {
+  const char *text = json_string_value(json_object_get(object, key));
+  return text ? text : otherwise;
+}
+
+double fd_report_value(const json_t *object, const char *key) {
+  const json_t *value = json_object_get(object, key);
+  return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
 const char *fd_report_setting(const fd_report *r, const char *name) { return fd_report_text(r->environment, name, NULL); }
 
 double fd_report_number(const fd_report *r, const char *name) { return fd_report_value(r->environment, name); }
