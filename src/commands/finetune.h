@@ -13,7 +13,11 @@
 #include "train/trainer.h"
 
 /* Settings that a run adds to the config: of the task, of the vocabulary, and all. */
-enum { FD_TUNE_TASK_KEYS = 4, FD_TUNE_WORD_KEYS = 4, FD_TUNE_OVERRIDES = FD_LIST_MAX + FD_SHAPE_MAX + FD_TUNE_TASK_KEYS + FD_TUNE_WORD_KEYS + 2 };
+enum {
+  FD_TUNE_TASK_KEYS = 4,
+  FD_TUNE_WORD_KEYS = 4,
+  FD_TUNE_OVERRIDES = FD_LIST_MAX + FD_SHAPE_MAX + FD_TUNE_TASK_KEYS + FD_TUNE_WORD_KEYS + 2
+};
 
 /* The options of the command. */
 typedef struct fd_finetune_options {

@@ -13,9 +13,9 @@ typedef struct fd_baselines {
   fd_metrics *metrics;
 } fd_baselines;
 
-/* Root only: fits tables of counts on the training windows (of nucleotides: eval.contexts; of words: word_tables.h), scores them on
- * the masked positions of the held-out windows (at most eval.windows), and writes each to the log and as `context` to the metrics:
- * loss in nats, accuracy as a share. */
+/* Root only: fits tables of counts on the training windows (of nucleotides: eval.contexts; of words: word_tables.h), scores them
+ * on the masked positions of the held-out windows (at most eval.windows), and writes each to the log and as `context` to the
+ * metrics: loss in nats, accuracy as a share. */
 fd_status fd_pretrain_baselines(const fd_baselines *baselines) FD_MUST_CHECK;
 
 #endif

@@ -220,7 +220,10 @@ static fd_status load_variants(const options *o, scoring *s) {
   FD_TRY(note_input(o, s));
   FD_TRY(fd_variants_read(o->words[1], &s->variants));
   if (vcf && !s->variants.vcf)
-    return fd_fail(FD_USAGE, "findna score: %s is no VCF file, so the output is a table: --output NAME.tsv", o->words[1]);
+    return fd_fail(
+        FD_USAGE,
+        "findna score: %s is no VCF file, which begins with ##fileformat=VCF, so the output is a table: --output NAME.tsv",
+        o->words[1]);
   if (vcf) FD_TRY(refuse_scored(o->words[1], &s->variants));
   FD_TRY(fd_output_begin(&s->output, o->output));
   FD_TRY(fd_genome_scan(&s->genome, o->genome));
