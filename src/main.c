@@ -65,7 +65,9 @@ static fd_status print_help(fd_help_form form) {
   if (form != FD_HELP_TEXT) return FD_OK;
   printf("findna: %s\n\nusage: findna COMMAND [arguments]\n\ncommands:\n", about);
   for (int i = 0; i < COMMANDS; i++) printf("  %-10s %s\n", commands[i].name, commands[i].help);
-  printf("\n'findna COMMAND --help' shows a command's options, 'findna help exit-codes' what its exit codes mean.\n");
+  printf(
+      "\n'findna COMMAND --help' shows a command's options, 'findna help exit-codes' what its exit codes mean.\nAfter '--' no "
+      "word is an option.\n");
   return FD_OK;
 }
 
@@ -76,21 +78,22 @@ static const command *find(int argc, char **argv) {
   return NULL;
 }
 
-static int has_word(int argc, char **argv, const char *word) {
-  for (int i = 1; i < argc; i++)
-    if (!strcmp(argv[i], word)) return 1;
+/* Whether an option is given; those behind -- are words. */
+static int has_option(int argc, char **argv, const char *option) {
+  for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
+    if (!strcmp(argv[i], option)) return 1;
   return 0;
 }
 
 /* Whether only help is wanted, for which one process is enough. */
 static int asks_help(int argc, char **argv) {
-  for (int i = 1; i < argc; i++)
+  for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
     if (!strncmp(argv[i], "--help", 6)) return 1;
-  return has_word(argc, argv, "-h");
+  return has_option(argc, argv, "-h");
 }
 
 /* What the processes of the job do; doctor --net measures the ranks. */
-static ranks ranks_of(const command *c, int argc, char **argv) { return has_word(argc, argv, "--net") ? SHARED : c->ranks; }
+static ranks ranks_of(const command *c, int argc, char **argv) { return has_option(argc, argv, "--net") ? SHARED : c->ranks; }
 
 /* Runs a command in those processes that take part in it. */
 static fd_status run_command(const command *c, fd_comm *comm, int argc, char **argv) {

@@ -123,6 +123,14 @@ static void arguments(void **state) {
   assert_string_equal(p.positional[1], "two");
   assert_ok(parse(&p, "--flag --flag --list a --list b --text=x=y"));
   assert_string_equal(p.text, "x=y");
+  assert_ok(parse(&p, "--flag -- --text --"));
+  assert_int_equal(p.count, 2);
+  assert_string_equal(p.positional[0], "--text");
+  assert_string_equal(p.positional[1], "--");
+  assert_ok(parse(&p, "--text -- --flag")); /* a value */
+  assert_int_equal(p.count, 0);
+  assert_ok(parse(&p, "-- --help"));
+  assert_false(p.helped);
   assert_ok(parse(&p, ""));
   assert_int_equal(p.whole, 5);
   assert_null(p.text);
@@ -130,21 +138,14 @@ static void arguments(void **state) {
 
 static void bad_arguments(void **state) {
   (void)state;
-  static const char *const bad[] = {"--whole 0",
-                                    "--whole 11",
-                                    "--whole x",
-                                    "--whole 7x",
-                                    "--whole",
-                                    "--whole 99999999999999999999",
-                                    "--real nan",
-                                    "--real 2",
-                                    "--flag=1",
-                                    "--flog",
-                                    "--unknown 1",
-                                    "a b c",
-                                    "--whole 1 --whole 1",
-                                    "--text a --text=b",
-                                    "--text=a --whole 3 --text a"};
+  static const char *const bad[] = {"--whole 0",         "--whole 11",
+                                    "--whole x",         "--whole 7x",
+                                    "--whole",           "--whole 99999999999999999999",
+                                    "--real nan",        "--real 2",
+                                    "--flag=1",          "--flog",
+                                    "--unknown 1",       "a b c",
+                                    "a -- b c",          "--whole 1 --whole 1",
+                                    "--text a --text=b", "--text=a --whole 3 --text a"};
   parsed p;
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
     if (parse(&p, bad[i]) != FD_USAGE) fail_msg("accepted: %s", bad[i]);

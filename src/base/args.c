@@ -132,7 +132,7 @@ static const fd_arg *find(const fd_args *args, const char *word, const char **te
 }
 
 int fd_args_given(const fd_args *args, int argc, char *const *argv, const char *name) {
-  for (int i = 1; i < argc; i++) {
+  for (int i = 1; i < argc && strcmp(argv[i], "--"); i++) {
     const char *text;
     const fd_arg *a = strncmp(argv[i], "--", 2) ? NULL : find(args, argv[i], &text);
     if (!a) continue;
@@ -150,12 +150,22 @@ static fd_status check_once(const fd_args *args, const fd_arg *a, unsigned char 
   return FD_OK;
 }
 
+/* Takes a word that is no option. */
+static fd_status add_word(const fd_args *args, const char *word, const char **positional, int max, int *count) {
+  if (*count == max)
+    return fd_fail(FD_USAGE, "findna %s: unexpected argument '%s': at most %d are taken; usage: findna %s %s", args->command,
+                   word, max, args->command, args->usage);
+  positional[(*count)++] = word;
+  return FD_OK;
+}
+
 fd_status fd_args_parse(const fd_args *args, int argc, char **argv, const char **positional, int max, int *count, int *helped) {
   unsigned char seen[SEEN_MAX] = {0};
   fd_help_form form;
+  int i = 1;
   *count = 0;
   *helped = 0;
-  for (int i = 1; i < argc; i++) {
+  for (; i < argc && strcmp(argv[i], "--"); i++) {
     char *word = argv[i];
     FD_TRY(fd_help_asked(word, helped, &form));
     if (*helped) {
@@ -163,10 +173,7 @@ fd_status fd_args_parse(const fd_args *args, int argc, char **argv, const char *
       return FD_OK;
     }
     if (strncmp(word, "--", 2)) {
-      if (*count == max)
-        return fd_fail(FD_USAGE, "findna %s: unexpected argument '%s': at most %d are taken; usage: findna %s %s", args->command,
-                       word, max, args->command, args->usage);
-      positional[(*count)++] = word;
+      FD_TRY(add_word(args, word, positional, max, count));
       continue;
     }
     const char *text;
@@ -182,5 +189,6 @@ fd_status fd_args_parse(const fd_args *args, int argc, char **argv, const char *
       return fd_fail(FD_USAGE, "findna %s: --%s needs a value (%s)", args->command, a->name, a->placeholder);
     FD_TRY(set_value(args, a, text ? (char *)text : argv[++i]));
   }
+  for (i++; i < argc; i++) FD_TRY(add_word(args, argv[i], positional, max, count)); /* after "--" */
   return FD_OK;
 }

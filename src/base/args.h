@@ -39,7 +39,7 @@ typedef struct fd_args {
 
 /* Fills the values from argv[1..]; the rest, in order, goes to positional[0..*count-1] (borrowed). FD_USAGE: an unknown option
  * (the message suggests the nearest known one), a bad value, or a single-valued option given twice. --help prints the help
- * (base/help.h) and sets *helped to 1. */
+ * (base/help.h) and sets *helped to 1. After "--" all words are positional, also those that begin with "--". */
 fd_status fd_args_parse(const fd_args *args, int argc, char **argv, const char **positional, int max, int *count,
                         int *helped) FD_MUST_CHECK;
 
