@@ -95,6 +95,14 @@ expect "a missing second checkpoint" 66 "nowhere" "$FINDNA" evaluate gue --check
 "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=second run.seed=9 >/dev/null 2>&1
 expect "results of another checkpoint are not reported as this one's" 73 "run is another checkpoint now|second is another checkpoint now" "$FINDNA" evaluate gue second --data gue --seeds 2 --output e1 $small
 expect "nor those of other settings" 73 "optim.lr=3e-3. then, .optim.lr=1. now|without .optim.lr=1" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e1 $small optim.lr=1
+# A damaged signature: cut off within a line, at the end of one, empty, or something else.
+mkdir damaged && cp -r e1/H3-finetune-0 damaged/; sign=damaged/H3-finetune-0/command.txt; damaged() { expect "$1" 73 "$2" "$FINDNA" evaluate gue run --data gue --seeds 1 --output damaged --tasks H3 --methods finetune $small; }
+for bytes in 0 5 13 60; do head -c $bytes e1/H3-finetune-0/command.txt >$sign; damaged "command.txt of $bytes bytes is damaged" "H3-finetune-0/command.txt: is damaged, so of which weights, settings and rows damaged/H3-finetune-0/finetune.json is"; done
+echo other >$sign; damaged "so is another text" "is damaged"; printf 'findna-unit 1\nfinetune\n' >$sign; damaged "one of an earlier version is not" "by an earlier version"
+head -n 2 e1/H3-finetune-0/command.txt >$sign; damaged "lines that are gone are said to be" "was made otherwise .it is cut off before finetune run"
+rm damaged/H3-finetune-0/finetune.json; rm -r damaged/H3-finetune-0/ckpt; expect "without results it is written anew" 0 "^H3: mcc" "$FINDNA" evaluate gue run --data gue --seeds 1 --output damaged --tasks H3 --methods finetune $small
+check "and is that of the others" cmp $sign e1/H3-finetune-0/command.txt
+
 # Results without a signature, as of commands by hand: finished ones and begun ones, those of fine-tuning and of probes.
 mkdir unsigned && cp -r e1/H3-finetune-0 unsigned/ && rm unsigned/H3-finetune-0/command.txt
 expect "results without command.txt are not adopted" 73 "unsigned/H3-finetune-0/finetune.json: is there, but no command.txt.* give another --output, or remove unsigned/H3-finetune-0 " "$FINDNA" evaluate gue run --data gue --seeds 1 --output unsigned --tasks H3 --methods finetune $small

@@ -174,7 +174,8 @@ static fd_status write_signature(fd_evaluation *e, const fd_evaluation_unit *u, 
 /* Describes the word that differs, from the earlier line `then` (NULL: it ended there). */
 static void describe(const fd_unit_line *l, int i, const char *then, char what[FD_EVALUATION_WHAT]) {
   const char *option = i && l->kind[i] != FD_UNIT_TEXT ? l->word[i - 1] : "", *word = l->word[i];
-  if (l->kind[i] == FD_UNIT_FILES || l->kind[i] == FD_UNIT_CONFIG)
+  if (!then && (!i || is_path(l->kind[i]))) snprintf(what, FD_EVALUATION_WHAT, "it is cut off before %.40s %.300s", option, word);
+  else if (l->kind[i] == FD_UNIT_FILES || l->kind[i] == FD_UNIT_CONFIG)
     snprintf(what, FD_EVALUATION_WHAT, "%.40s %.300s has other content now", option, word);
   else if (l->kind[i] == FD_UNIT_MODEL) snprintf(what, FD_EVALUATION_WHAT, "%.300s is another checkpoint now", word);
   else if (then) snprintf(what, FD_EVALUATION_WHAT, "'%.200s' then, '%.200s' now", then, word);
@@ -211,16 +212,25 @@ static fd_status compare(fd_evaluation *e, const fd_evaluation_unit *u, const fd
   return FD_OK;
 }
 
-/* *there: whether the unit's folder has a signature. `what`: the difference, empty for none, or if there is no signature. */
-static fd_status look(fd_evaluation *e, const fd_evaluation_unit *u, const fd_unit_line *l, const char *path, int *there,
+typedef enum signature { NONE, DAMAGED, WHOLE } signature;
+
+/* Whether a file is a signature to its end, of this version or an earlier one. */
+static int is_whole(const char *text, size_t bytes) {
+  static const char head[] = "findna-unit ";
+  return bytes && text[bytes - 1] == '\n' && strlen(text) == bytes && !strncmp(text, head, sizeof head - 1);
+}
+
+/* *there: the signature in the unit's folder. `what`: the difference, empty for none, or if there is no whole signature. */
+static fd_status look(fd_evaluation *e, const fd_evaluation_unit *u, const fd_unit_line *l, const char *path, signature *there,
                       char what[FD_EVALUATION_WHAT]) {
   char *found = NULL;
   size_t bytes;
   *what = '\0';
-  *there = !fd_is_absent(path);
-  if (!*there) return FD_OK;
+  *there = NONE;
+  if (fd_is_absent(path)) return FD_OK;
   FD_TRY(fd_read_file(path, TEXT_MAX, &found, &bytes));
-  fd_status status = compare(e, u, l, found, what);
+  *there = is_whole(found, bytes) ? WHOLE : DAMAGED;
+  fd_status status = *there == WHOLE ? compare(e, u, l, found, what) : FD_OK;
   free(found);
   return status;
 }
@@ -228,12 +238,17 @@ static fd_status look(fd_evaluation *e, const fd_evaluation_unit *u, const fd_un
 fd_status fd_evaluation_sign(fd_evaluation *e, const fd_evaluation_unit *u, const fd_unit_line *l, const char *folder,
                              const char *file) {
   char path[FD_PATH_MAX], begun[FD_PATH_MAX], what[FD_EVALUATION_WHAT];
-  int there;
+  signature there;
   FD_TRY(fd_path(path, folder, "command.txt", NULL));
   FD_TRY(fd_path(begun, folder, "ckpt", NULL));
   const char *made = fd_exists(file) ? file : fd_exists(begun) ? begun : NULL;
   FD_TRY(look(e, u, l, path, &there, what));
-  if (made && !there)
+  if (made && there == DAMAGED)
+    return fd_fail(FD_BUSY,
+                   "%s: is damaged, so of which weights, settings and rows %s is cannot be known; give another --output, or "
+                   "remove %s to compute it again",
+                   path, made, folder);
+  if (made && there == NONE)
     return fd_fail(FD_BUSY,
                    "%s: is there, but no command.txt, with which findna evaluate signs what it computes: of which weights, "
                    "settings and rows it is cannot be known; give another --output, or remove %s to compute it (--job N does one "
@@ -242,7 +257,7 @@ fd_status fd_evaluation_sign(fd_evaluation *e, const fd_evaluation_unit *u, cons
   if (made && *what)
     return fd_fail(FD_BUSY, "%s: was made otherwise (%s); give another --output, or remove %s to compute it again", path, what,
                    folder);
-  if (there && !*what) return FD_OK;
+  if (there == WHOLE && !*what) return FD_OK;
   FD_TRY(fd_make_folder(folder));
   return write_signature(e, u, l, path);
 }
@@ -250,9 +265,10 @@ fd_status fd_evaluation_sign(fd_evaluation *e, const fd_evaluation_unit *u, cons
 fd_status fd_evaluation_compare(fd_evaluation *e, const fd_evaluation_unit *u, const fd_unit_line *l, const char *folder,
                                 char what[FD_EVALUATION_WHAT]) {
   char path[FD_PATH_MAX];
-  int there;
+  signature there;
   FD_TRY(fd_path(path, folder, "command.txt", NULL));
   FD_TRY(look(e, u, l, path, &there, what));
-  if (!there) snprintf(what, FD_EVALUATION_WHAT, "not by findna evaluate: it has no command.txt");
+  if (there == NONE) snprintf(what, FD_EVALUATION_WHAT, "not by findna evaluate: it has no command.txt");
+  if (there == DAMAGED) snprintf(what, FD_EVALUATION_WHAT, "or cannot be known: its command.txt is damaged");
   return FD_OK;
 }

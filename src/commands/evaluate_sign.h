@@ -21,7 +21,7 @@ fd_status fd_unit_line_add(fd_unit_line *line, fd_unit_word kind, const char *te
 void fd_unit_line_free(fd_unit_line *line);
 
 /* Writes what the unit's results depend on to command.txt in its folder. FD_BUSY if results in `file`, or a checkpoint, are there
- * already and were signed with another content, which the message describes, or not signed. */
+ * already and were signed with another content, which the message describes, or have no signature, or a damaged one. */
 fd_status fd_evaluation_sign(fd_evaluation *e, const fd_evaluation_unit *unit, const fd_unit_line *line, const char *folder,
                              const char *file) FD_MUST_CHECK;
 
