@@ -33,8 +33,9 @@ check "is found through its link" bash -c '[ -L p_link ] && [ -e scratch/new/p/m
 expect "to what is there, it is refused" 73 "exists already" "$FINDNA" prepare --window 20 --count 5 p_link s.fa
 ln -s loop.tsv loop.tsv; expect "a link to itself" 64 "chain of more than 40 links" "$FINDNA" embed run s.fa --output loop.tsv
 ln -s nowhere/x.tsv far.tsv; expect "a link into a missing folder" 66 "the folder nowhere is not there" "$FINDNA" embed run s.fa --output far.tsv
+for name in "run" "run half"; do expect "a report of $name into a missing folder" 66 "nofolder/x.html: the folder nofolder is not there; create it first" "$FINDNA" report $name --output nofolder/x.html; done
 mkfifo pipe.tsv; expect "a pipe is not replaced" 73 "device or a pipe" "$FINDNA" embed run s.fa --output pipe.tsv
-expect "nor by a report" 73 "no plain file" "$FINDNA" report run --output pipe.tsv
+expect "nor by a report" 73 "device or a pipe" "$FINDNA" report run --output pipe.tsv
 check "it is still there" test -p pipe.tsv
 printf 'sequence,label\nACGTACGTAC,0\nACGTTCGTAC,1\n' >timed.csv; expect "a speed table over its rows" 73 "is an input" "$FINDNA" speed run --rows timed.csv --output ./timed.csv --seconds 0.1
 mkdir -p inputs && cp timed.csv inputs/train.csv && cp timed.csv inputs/test.csv; expect "a probe among its inputs" 73 "is among the inputs" "$FINDNA" probe run --task inputs --output inputs/new.txt

@@ -81,6 +81,7 @@ fd_status fd_command_report(fd_comm *comm, int argc, char **argv) {
   FD_TRY(fd_args_parse(&args, argc, argv, folders, FD_REPORT_COMPARED, &count, &helped));
   if (helped) return FD_OK;
   if (!count) return fd_fail(FD_USAGE, "findna report: which FOLDER? For example: findna report runs/demo");
+  FD_TRY(fd_check_output_place(output));
   for (int i = 0; i < count; i++) FD_TRY(check_output(folders[i], output));
   for (int i = 0; i < count && tensorboard; i++) FD_TRY(write_events(folders[i]));
   return count == 1 ? report_one(folders[0], output) : report_several(folders, count, output);
