@@ -45,6 +45,9 @@ check "it stays" cmp s.fa in.npy.ids.txt
 cp run/metrics.jsonl kept.jsonl; expect "a report over the run's metrics" 73 "is an input" "$FINDNA" report run --output run/metrics.jsonl
 check "they stay" cmp kept.jsonl run/metrics.jsonl
 
+echo x >file; for place in file file/x file/x/y; do expect "a run in $place, a file" 73 "file: exists and is not a folder" "$FINDNA" pretrain $tiny run.folder=$place; done
+expect "an evaluation below a file" 73 "file: exists and is not a folder" "$FINDNA" evaluate local run --data "$root/datasets" --output file/x --methods probe --seeds 1
+
 # --- nothing is removed or written through planted links ---------------------------------------------------------------------
 mkdir -p precious/sub; echo x >precious/a; echo x >precious/sub/b
 cp -r half linked; for n in .tmp-x .trash-7; do ln -s "$PWD/precious" linked/ckpt/$n; done; mkdir linked/ckpt/.tmp-y; ln -s "$PWD/precious" linked/ckpt/.tmp-y/in

@@ -173,6 +173,10 @@ fd_status fd_make_folder(const char *path) {
     if (old != '/' && old != '\0') continue;
     *at = '\0';
     int made = mkdir(part, 0777) == 0;
+    if (!made && errno == ENOTDIR) {
+      *strrchr(part, '/') = '\0'; /* a name before this one is a file's */
+      return fd_fail(FD_BUSY, "%s: exists and is not a folder", part);
+    }
     if (!made && errno != EEXIST) return fd_fail_errno("cannot make folder", part);
     if (made) FD_TRY(fd_sync_parent(part)); /* else files inside may be lost with their folder */
     *at = old;

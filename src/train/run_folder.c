@@ -85,16 +85,29 @@ static fd_status count(const char *folder, int *checkpoints) {
   return status;
 }
 
-fd_status fd_run_folder_count(fd_comm *comm, const char *folder, int *checkpoints) {
+/* Refuses a path of which a part exists and is not a folder. */
+static fd_status check_parts(const char *folder) {
+  char part[FD_PATH_MAX];
   struct stat info;
+  FD_TRY(fd_path(part, folder, NULL, NULL));
+  for (char *at = part + 1;; at++) {
+    char old = *at;
+    if (old != '/' && old != '\0') continue;
+    *at = '\0';
+    if (!stat(part, &info) && !S_ISDIR(info.st_mode)) return fd_fail(FD_BUSY, "run.folder %s: exists and is not a folder", part);
+    if (!old) return FD_OK;
+    *at = old;
+  }
+}
+
+fd_status fd_run_folder_count(fd_comm *comm, const char *folder, int *checkpoints) {
   if (comm->rank == 0 && (*folder == '~' || *folder == '$'))
     return fd_fail(
         FD_CONFIG,
         "run.folder %s: only '~/' is expanded here, variables only by the shell: give run.folder=%s on the command line "
         "without quotes, or ./%s for a folder of that name",
         folder, folder, folder);
-  if (comm->rank == 0 && !stat(folder, &info) && !S_ISDIR(info.st_mode))
-    return fd_fail(FD_BUSY, "run.folder %s: exists and is not a folder", folder);
+  if (comm->rank == 0) FD_TRY(check_parts(folder));
   if (comm->rank == 0) FD_TRY(fd_path_check_printable("run.folder", folder));
   if (comm->rank == 0) FD_TRY(count(folder, checkpoints));
   return comm->ops->broadcast(comm, checkpoints, sizeof *checkpoints, 0);
