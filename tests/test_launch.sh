@@ -119,6 +119,7 @@ expect "more ranks than slots, and OMP_NUM_THREADS" 0 "finished" env OMP_NUM_THR
 
 # --- pretrain.sbatch: a home with a stand-in for launch/run, which makes the checkpoint NEWER, if set, and ends with CODE
 mkdir -p home/launch home/slurm
+cp "$root/slurm/job.sh" home/slurm
 printf '#!/bin/sh\n[ -z "$NEWER" ] || mkdir -p run/ckpt/step_$NEWER\nexit $CODE\n' >home/launch/run
 chmod +x home/launch/run
 stand_in squeue 'echo "${STATE:-RUNNING}"'
@@ -170,7 +171,7 @@ for script in $(grep -lE '^#!.*bash' -r "$root/launch" "$root/slurm" "$root/data
 
 # --- launch/jobs: PBS and LSF. Only the scripts' syntax and decisions can be tested here: neither scheduler is available.
 for script in "$root"/launch/jobs/*; do check "syntax of $(basename "$script")" bash -n "$script"; done
-for script in "$root"/slurm/*.sbatch; do check "syntax of $(basename "$script")" bash -n "$script"; done
+for script in "$root"/slurm/*.sbatch "$root/slurm/job.sh"; do check "syntax of $(basename "$script")" bash -n "$script"; done
 printf '#!/bin/sh\n[ -z "$NEWER" ] || mkdir -p run/ckpt/step_$NEWER\necho "ranks: $*"\nexit $CODE\n' >home/launch/run
 printf 'n1\nn1\nn2\nn2\n' >nodes
 pbs="env PBS_JOBID=7 PBS_O_WORKDIR=$scratch/home PBS_NODEFILE=$scratch/nodes NCPUS=8 bash $root/launch/jobs/pretrain.pbs"
