@@ -559,15 +559,15 @@ static void parts_follow_from_the_first_bases(void **state) {
   uint8_t far[FD_SPLIT_BASES + 6];
   int part;
   assert_ok(fd_split_part(gt, 2, &part));
-  assert_int_equal(part, 0); /* test */
+  assert_int_equal(part, FD_TEST);
   assert_ok(fd_split_part(ct, 2, &part));
-  assert_int_equal(part, 1);
+  assert_int_equal(part, FD_VAL);
   assert_ok(fd_split_part(acgt, 4, &part));
-  assert_int_equal(part, 2);
+  assert_int_equal(part, FD_TRAIN);
   for (int i = 0; i < FD_SPLIT_BASES + 6; i++) far[i] = i < 1000 ? FD_A : FD_T;
   for (int more = 0; more <= 6; more += 6) {
     assert_ok(fd_split_part(far, FD_SPLIT_BASES + more, &part));
-    assert_int_equal(part, 0);
+    assert_int_equal(part, FD_TEST);
   }
 }
 
