@@ -95,12 +95,6 @@ check "whole ones are not reported" bash -c './pretrain >whole.log 2>&1 && ! gre
 reset; rm -r run/ckpt
 expect "metrics without checkpoints are moved aside, with a message" 0 "has metrics but no checkpoint" ./pretrain
 check "they are kept" test -f run/before-restart-1/metrics.jsonl
-for i in 1 2 3; do
-  rm -r run/ckpt; echo "$i" >>run/metrics.jsonl; ./pretrain >/dev/null 2>&1
-done
-check "until others of a run without checkpoints take their place" test "$(ls -d run/before-restart-* | wc -l) $(tail -1 run/before-restart-1/metrics.jsonl)" = "1 3"
-./pretrain --restart train.steps=2 >/dev/null 2>&1; rm -r run/ckpt; ./pretrain >/dev/null 2>&1
-check "checkpoints are kept" test -d run/before-restart-1/ckpt/step_000000012 -a -f run/before-restart-2/metrics.jsonl
 printf 'train:\n  steps: 3\ntrain:\n  epochs: 4\n' > twice.yaml
 expect "a section twice" 78 "twice.yaml:3:1: the section is given twice" "$FINDNA" config ./twice.yaml
 expect "an empty run folder" 78 "run.folder: is empty" ./pretrain run.folder=

@@ -61,51 +61,28 @@ static fd_status move_derived(const char *folder, const char *aside) {
   return status;
 }
 
+/* A run that starts in the folder of an earlier run: the earlier content is moved aside, never deleted. The file `stop` may be
+ * meant for this run, except at a restart. */
+static fd_status move_aside(const char *folder, int restart) {
+  char to[FD_PATH_MAX], aside[64];
+  int n = 1;
+  FD_TRY(fd_path(to, folder, "metrics.jsonl", NULL));
+  int had = restart || fd_exists(to); /* a run was here */
+  do {
+    snprintf(aside, sizeof aside, "before-restart-%d", n++);
+    FD_TRY(fd_path(to, folder, aside, NULL));
+  } while (fd_exists(to));
+  for (int i = 0; i < NAMES; i++) FD_TRY(move_one(folder, names[i], aside));
+  if (restart) FD_TRY(move_one(folder, "stop", aside));
+  return had ? move_derived(folder, aside) : FD_OK;
+}
+
 /* Root rank: counts the checkpoints. */
 static fd_status count(const char *folder, int *checkpoints) {
   int64_t *steps = NULL;
   fd_status status = fd_checkpoint_list(folder, &steps, checkpoints);
   free(steps);
   return status;
-}
-
-/* Whether a folder that was moved aside has nothing that took long to compute: no checkpoint and no result, as of a run that was
- * killed before its first checkpoint. */
-static fd_status is_of_nothing(const char *folder, int *nothing) {
-  static const char *const descriptions[] = {
-      ".", "..", "ckpt", "metrics.jsonl", "config.used.yaml", "environment.json", "origin.json", "tokenizer.json", "stop"};
-  int checkpoints;
-  FD_TRY(count(folder, &checkpoints));
-  DIR *entries = opendir(folder);
-  if (!entries) return fd_fail_errno("cannot read folder", folder);
-  *nothing = !checkpoints;
-  for (struct dirent *entry; *nothing && (entry = readdir(entries));) {
-    int known = 0;
-    for (size_t i = 0; i < sizeof descriptions / sizeof *descriptions; i++) known |= !strcmp(entry->d_name, descriptions[i]);
-    *nothing = known;
-  }
-  closedir(entries);
-  return FD_OK;
-}
-
-/* A run that starts in the folder of an earlier run: the earlier content is moved aside, never deleted, except that it takes the
- * place of an earlier one of nothing: else each run that is killed before its first checkpoint would leave another. The file
- * `stop` may be meant for this run, except at a restart. */
-static fd_status move_aside(const char *folder, int restart) {
-  char to[FD_PATH_MAX], aside[64];
-  struct stat info;
-  int n = 1, nothing = 0;
-  FD_TRY(fd_path(to, folder, "metrics.jsonl", NULL));
-  int had = restart || fd_exists(to); /* a run was here */
-  do {
-    snprintf(aside, sizeof aside, "before-restart-%d", n++);
-    FD_TRY(fd_path(to, folder, aside, NULL));
-    if (had && !lstat(to, &info) && S_ISDIR(info.st_mode)) FD_TRY(is_of_nothing(to, &nothing));
-    if (nothing) FD_TRY(fd_remove_folder(to));
-  } while (fd_exists(to));
-  for (int i = 0; i < NAMES; i++) FD_TRY(move_one(folder, names[i], aside));
-  if (restart) FD_TRY(move_one(folder, "stop", aside));
-  return had ? move_derived(folder, aside) : FD_OK;
 }
 
 /* Refuses a path of which a part exists and is not a folder. */
