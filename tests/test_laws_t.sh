@@ -112,8 +112,8 @@ refused "a ChordMixer's model.heads" "model.heads has no effect with model.encod
 refused "a ChordMixer's model.layers" "model.layers has no effect with model.encoder: chordmixer" model.encoder=chordmixer model.heads=8
 refused "a ChordMixer's model.norm_at" "model.norm_at has no effect with model.encoder: chordmixer" model.encoder=chordmixer model.layers=6 model.heads=8 model.norm_at=post
 refused "another activation" "model.activation" model.activation=tanh
-refused "5 heads of 24 channels" "model.heads: 5 do not divide model.channels \(24\) into even numbers" model.heads=5
-refused "8 heads of 24 channels" "model.heads: 8 do not divide model.channels \(24\) into even numbers" model.heads=8
+refused "5 heads of 24 channels" "model.heads: 5 do not divide model.channels \(24\)" model.heads=5
+refused "8 heads of 24 channels" "model.heads: 8 divide model.channels \(24\) into odd numbers" model.heads=8
 refused "a transformer's objective.hidden_weight" "objective.hidden_weight is only for model.encoder: mae" objective.hidden_weight=0.5
 refused "a transformer's train.dropout" "train.dropout is only for model.encoder: mae" train.dropout=0.1
 refused "an autoencoder over other words" "model.encoder: mae needs kmer" model.encoder=mae

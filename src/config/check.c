@@ -110,9 +110,13 @@ static int check_convolutions(const fd_config *c, const char *name) {
 /* Whether the model's options are consistent. */
 static int check_model(const fd_config *c, const char *name) {
   int good = check_encoder(c, name) & check_autoencoder(c, name) & check_student(c, name) & check_convolutions(c, name);
-  NEED(!fd_config_attends(c) || c->model.channels % (2 * c->model.heads) == 0,
-       "%s: model.heads: %lld do not divide model.channels (%lld) into even numbers", name, (long long)c->model.heads,
+  NEED(!fd_config_attends(c) || c->model.channels % c->model.heads == 0,
+       "%s: model.heads: %lld do not divide model.channels (%lld)", name, (long long)c->model.heads,
        (long long)c->model.channels);
+  NEED(!fd_config_encoder_has(c->model.encoder, FD_HAS_ROTATION) || c->model.channels % c->model.heads ||
+           c->model.channels % (2 * c->model.heads) == 0,
+       "%s: model.heads: %lld divide model.channels (%lld) into odd numbers, and rotary positions rotate pairs of channels", name,
+       (long long)c->model.heads, (long long)c->model.channels);
   NEED(c->model.encoder == FD_ARCH_CHORDMIXER || !c->model.recompute, "%s: model.recompute is only for model.encoder: chordmixer",
        name);
   int ids = fd_config_reads_ids(c);
