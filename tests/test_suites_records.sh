@@ -93,4 +93,6 @@ head -800 its.fasta >few.fasta
 expect "launch/barcodes" 0 "^MLM-0 +knn student" $evidence e its.classification few.fasta $tiny
 check "open world also by a classifier" grep -q "^genus_open: accuracy" out.log
 check "they differ only in the encoder's input" bash -c 'for o in channels hidden layers heads kmer; do test "$(grep -h "^  $o:" e/MAE-0/ckpt/step_*/config.yaml)" = "$(grep -h "^  $o:" e/MLM-0/ckpt/step_*/config.yaml)" || exit 1; done'
+expect "other files in the same folder" 73 "e was begun with 'its.classification of [0-9]+ bytes, few.fasta of [0-9]+ bytes', not '.*, its.fasta of" $evidence e its.classification its.fasta $tiny
+expect "the same files again" 0 "^MLM-0 +knn student" $evidence e its.classification few.fasta $tiny
 expect "no such model" 64 "no model 'MAE50'" $evidence -o MAE50 e its.classification its.fasta $tiny
