@@ -126,7 +126,7 @@ $(EMULATED): $(KERNEL_SOURCES:cuda/%=$(B)/emulated/%.o) $(patsubst cuda/%,$(B)/e
 FAKE_NCCL = $(B)/fake_nccl/libfake_nccl.so.2
 $(FAKE_NCCL): tests/fake_nccl.c cuda/emulate_nccl.h
 	@mkdir -p $(@D)
-	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CFLAGS) -I. -fPIC -shared $(LDFLAGS) -o $@ $<
+	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CFLAGS) -I. -fPIC -shared $(LDFLAGS) -Wl,-soname,$(notdir $@) -o $@ $<
 # A substitute for libcublasLt.
 FAKE_BLAS = $(B)/fake_blas/libfake_cublasLt.so
 $(FAKE_BLAS): tests/fake_cublaslt.c cuda/emulate_blas.h

@@ -119,14 +119,17 @@ static inline void exchange_back(int kind, const char *variable, fd_device *usua
   gpu[kind] = usual;
 }
 
-/* Opens a kind whose wide linear layers use cuBLASLt; on the emulated GPU, a fake library next to the tests. Returns whether the
- * library is available; if not, prints that. */
-static inline int open_library(int kind) {
+/* Loads the emulated GPU's substitute for a library, from a folder next to the tests: from here on it is found by its name. */
+static inline void load_substitute(const char *file) {
   char path[4096] = "", library[4200];
-  if (readlink("/proc/self/exe", path, sizeof path - 1) > 0 && is_emulated()) {
-    snprintf(library, sizeof library, "%s/../fake_blas/libfake_cublasLt.so", dirname(path));
-    dlopen(library, RTLD_NOW); /* from here on it is found by its name */
-  }
+  if (!is_emulated() || readlink("/proc/self/exe", path, sizeof path - 1) < 0) return;
+  snprintf(library, sizeof library, "%s/../%s", dirname(path), file);
+  dlopen(library, RTLD_NOW);
+}
+
+/* Opens a kind whose wide linear layers use cuBLASLt. Returns whether the library is available; if not, prints that. */
+static inline int open_library(int kind) {
+  load_substitute("fake_blas/libfake_cublasLt.so");
   const fd_plugin *found;
   setenv("FINDNA_PRODUCTS", "library", 1);
   assert_ok(fd_plugin_load(&found));

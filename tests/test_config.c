@@ -137,75 +137,79 @@ static void conditions_between_options(void **state) {
   refuse("objective:\n  cl_space: projection\n  projection_of: tokens\n", "a softmax over it is always 1; use D");
 }
 
-/* Every condition of src/config/check.c that a config can violate, with the beginning of the option's name and of the reason. */
-static void conditions_of_encoders_tasks_and_teachers(void **state) {
-  (void)state;
 #define WORDS "objective.mnm_weight=0 objective.cl_weight=0 aug.student=M "
 #define MAE WORDS "model.channels=64 teacher.kind=none model.encoder=mae model.tokenizer=kmer model.kmer=3 model.vocabulary=66 "
 #define HAD WORDS "model.channels=64 model.encoder=had model.tokenizer=letters "
 #define TUNED WORDS "task.outputs=2 "
-  static const char *const cases[][2] = {
-      {"model.heads=2", "model.heads has no effect with model.encoder: chordmixer"},
-      {"objective.hidden_weight=0.5", "objective.hidden_weight is only for model.encoder: mae and had"},
-      {"train.dropout=0.1", "train.dropout is only for model.encoder: mae and bert"},
-      {"aug.offsets=true", "aug.offsets is only for"},
-      {MAE "model.tokenizer=bpe", "model.tokenizer: model.encoder: mae needs kmer"},
-      {MAE "model.lm_head=tied", "model.lm_head: model.encoder: mae has none"},
-      {MAE "model.vocabulary=65", "model.vocabulary: 65; model.encoder: mae with model.kmer 3 has 66"},
-      {MAE "model.layers=128 model.decoder_layers=127", "model.layers, model.decoder_layers: together 255; expected at most 254"},
-      {"objective.distil_weight=1", "objective.distil_weight and aug.sees are only for model.encoder: had"},
-      {"aug.sees=visible", "objective.distil_weight and aug.sees are only for model.encoder: had"},
-      {HAD "model.tokenizer=kmer", "model.tokenizer: model.encoder: had reads letters"},
-      {HAD "model.lm_head=own", "model.lm_head: model.encoder: had has none"},
-      {HAD "objective.hidden_weight=0", "objective: hidden_weight and distil_weight are 0; nothing to learn"},
-      {HAD "teacher.kind=none objective.distil_weight=0.5", "objective.distil_weight: 0.5 needs teacher.kind: frozen"},
-      {HAD "teacher.kind=frozen objective.distil_weight=1 teacher.cache=true", "teacher.cache: features of a teacher that sees"},
-      {HAD "teacher.kind=frozen objective.distil_weight=1 objective.distil_project=none teacher.width=100",
-       "objective.distil_project: none, but the teacher has 100 channels and the student 64"},
-      {TUNED "model.encoder=cnn model.kernels=9,8", "model.kernels: '9,8'; expected up to"},
-      {TUNED "model.encoder=cnn model.lm_head=tied", "model.lm_head: encoders with convolutions have none"},
-      {TUNED "model.encoder=hybrid model.channels=64 model.padding=513",
-       "model.padding: 513; the model has learned positions of 512 tokens"},
-      {"model.encoder=transformer model.channels=36 model.heads=4", "model.heads: 4 divide model.channels (36) into odd numbers"},
-      {"model.encoder=transformer model.recompute=true", "model.recompute is only for model.encoder: chordmixer"},
-      {MAE "task.outputs=2 task.features=cls", "task.features: the tokenizer kmer has no [CLS] token"},
-      {MAE "task.outputs=2 task.features=both", "task.features: the tokenizer kmer has no [CLS] token"},
-      {TUNED "task.activation=tanh", "task.activation has no effect without task.hidden"},
-      {TUNED "task.augment=M", "task.augment: 'M': 'M' is no operation"},
-      {TUNED "task.augment=R teacher.kind=logits", "task.augment: 'R', but stored logits are of the rows as they are"},
-      {"objective.cl_weight=0 teacher.kind=best", "teacher.kind: best belongs to 'findna finetune'"},
-      {"objective.cl_weight=0 teacher.kind=frozen", "teacher.kind: frozen and logits belong to 'findna finetune'"},
-      {"objective.cl_weight=0 teacher.kind=logits", "teacher.kind: frozen and logits belong to 'findna finetune'"},
-      {HAD "teacher.kind=logits", "teacher.kind: frozen and logits belong to 'findna finetune'"},
-      {WORDS "task.outputs=1 task.kind=values teacher.kind=frozen", "teacher.kind: a teacher gives probabilities of classes"},
-      {TUNED "teacher.kind=frozen objective.kd_alpha=1", "objective.kd_alpha: 1 leaves nothing to the teacher"},
-      {WORDS "teacher.kind=none task.outputs=3 task.kind=values", "task.outputs: 3; values have 1"},
-      {WORDS "teacher.kind=none task.outputs=1 task.kind=values task.select=f1", "task.select: values are selected by the loss"},
-      {"aug.student=NM", "aug.student: 'NM': noise (N) comes after"},
-      {"aug.teacher=ND", "aug.teacher: 'ND': noise (N) comes after"},
-      {"aug.teacher=NI", "aug.teacher: 'NI': noise (N) comes after"},
-      {"aug.teacher=DM", "aug.teacher: 'DM': masking belongs to the student's view"},
-      {"objective.mask_layout=scrambled", "objective.mask_layout: scrambled needs objective.mnm: bce"},
-      {"run.folder=", "run.folder: is empty"},
-      {"comm.limit=1.9", "comm.limit: 1.9 s; expected 0 (none) or at least 2"},
-  };
-  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) refuse_override(cases[i][0], cases[i][1]);
-  /* Values on the right side of the conditions. */
-  static const char *const good[] = {MAE "model.layers=127 model.decoder_layers=127",
-                                     HAD "teacher.kind=none objective.distil_weight=0",
-                                     HAD "teacher.kind=frozen objective.distil_weight=1 teacher.cache=true teacher.sees=clean",
-                                     TUNED "teacher.kind=none model.encoder=hybrid model.channels=64 model.padding=512",
-                                     TUNED "teacher.kind=frozen objective.kd_alpha=0.9",
-                                     TUNED "teacher.kind=none model.encoder=bert model.channels=45 model.heads=5",
-                                     "objective.mask_layout=scrambled objective.mnm=bce",
-                                     "aug.student=DTM aug.teacher=NTR",
-                                     "comm.limit=2",
-                                     "comm.limit=0"};
-  for (size_t i = 0; i < sizeof good / sizeof *good; i++) accept_override(good[i]);
+
+/* Every condition of src/config/check.c that a config can violate: overrides, and the beginning of the option's name and of the
+ * reason. */
+static const char *const violations[][2] = {
+    {"model.heads=2", "model.heads has no effect with model.encoder: chordmixer"},
+    {"objective.hidden_weight=0.5", "objective.hidden_weight is only for model.encoder: mae and had"},
+    {"train.dropout=0.1", "train.dropout is only for model.encoder: mae and bert"},
+    {"aug.offsets=true", "aug.offsets is only for"},
+    {MAE "model.tokenizer=bpe", "model.tokenizer: model.encoder: mae needs kmer"},
+    {MAE "model.lm_head=tied", "model.lm_head: model.encoder: mae has none"},
+    {MAE "model.vocabulary=65", "model.vocabulary: 65; model.encoder: mae with model.kmer 3 has 66"},
+    {MAE "model.layers=128 model.decoder_layers=127", "model.layers, model.decoder_layers: together 255; expected at most 254"},
+    {"objective.distil_weight=1", "objective.distil_weight and aug.sees are only for model.encoder: had"},
+    {"aug.sees=visible", "objective.distil_weight and aug.sees are only for model.encoder: had"},
+    {HAD "model.tokenizer=kmer", "model.tokenizer: model.encoder: had reads letters"},
+    {HAD "model.lm_head=own", "model.lm_head: model.encoder: had has none"},
+    {HAD "objective.hidden_weight=0", "objective: hidden_weight and distil_weight are 0; nothing to learn"},
+    {HAD "teacher.kind=none objective.distil_weight=0.5", "objective.distil_weight: 0.5 needs teacher.kind: frozen"},
+    {HAD "teacher.kind=frozen objective.distil_weight=1 teacher.cache=true", "teacher.cache: features of a teacher that sees"},
+    {HAD "teacher.kind=frozen objective.distil_weight=1 objective.distil_project=none teacher.width=100",
+     "objective.distil_project: none, but the teacher has 100 channels and the student 64"},
+    {TUNED "model.encoder=cnn model.kernels=9,8", "model.kernels: '9,8'; expected up to"},
+    {TUNED "model.encoder=cnn model.lm_head=tied", "model.lm_head: encoders with convolutions have none"},
+    {TUNED "model.encoder=hybrid model.channels=64 model.padding=513",
+     "model.padding: 513; the model has learned positions of 512 tokens"},
+    {"model.encoder=transformer model.channels=36 model.heads=4", "model.heads: 4 divide model.channels (36) into odd numbers"},
+    {"model.encoder=transformer model.recompute=true", "model.recompute is only for model.encoder: chordmixer"},
+    {MAE "task.outputs=2 task.features=cls", "task.features: the tokenizer kmer has no [CLS] token"},
+    {MAE "task.outputs=2 task.features=both", "task.features: the tokenizer kmer has no [CLS] token"},
+    {TUNED "task.activation=tanh", "task.activation has no effect without task.hidden"},
+    {TUNED "task.augment=M", "task.augment: 'M': 'M' is no operation"},
+    {TUNED "task.augment=R teacher.kind=logits", "task.augment: 'R', but stored logits are of the rows as they are"},
+    {"objective.cl_weight=0 teacher.kind=best", "teacher.kind: best belongs to 'findna finetune'"},
+    {"objective.cl_weight=0 teacher.kind=frozen", "teacher.kind: frozen and logits belong to 'findna finetune'"},
+    {"objective.cl_weight=0 teacher.kind=logits", "teacher.kind: frozen and logits belong to 'findna finetune'"},
+    {HAD "teacher.kind=logits", "teacher.kind: frozen and logits belong to 'findna finetune'"},
+    {WORDS "task.outputs=1 task.kind=values teacher.kind=frozen", "teacher.kind: a teacher gives probabilities of classes"},
+    {TUNED "teacher.kind=frozen objective.kd_alpha=1", "objective.kd_alpha: 1 leaves nothing to the teacher"},
+    {WORDS "teacher.kind=none task.outputs=3 task.kind=values", "task.outputs: 3; values have 1"},
+    {WORDS "teacher.kind=none task.outputs=1 task.kind=values task.select=f1", "task.select: values are selected by the loss"},
+    {"aug.student=NM", "aug.student: 'NM': noise (N) comes after"},
+    {"aug.teacher=ND", "aug.teacher: 'ND': noise (N) comes after"},
+    {"aug.teacher=NI", "aug.teacher: 'NI': noise (N) comes after"},
+    {"aug.teacher=DM", "aug.teacher: 'DM': masking belongs to the student's view"},
+    {"objective.mask_layout=scrambled", "objective.mask_layout: scrambled needs objective.mnm: bce"},
+    {"run.folder=", "run.folder: is empty"},
+    {"comm.limit=1.9", "comm.limit: 1.9 s; expected 0 (none) or at least 2"},
+};
+
+/* Values on the right side of the conditions. */
+static const char *const accepted[] = {MAE "model.layers=127 model.decoder_layers=127",
+                                       HAD "teacher.kind=none objective.distil_weight=0",
+                                       HAD "teacher.kind=frozen objective.distil_weight=1 teacher.cache=true teacher.sees=clean",
+                                       TUNED "teacher.kind=none model.encoder=hybrid model.channels=64 model.padding=512",
+                                       TUNED "teacher.kind=frozen objective.kd_alpha=0.9",
+                                       TUNED "teacher.kind=none model.encoder=bert model.channels=45 model.heads=5",
+                                       "objective.mask_layout=scrambled objective.mnm=bce",
+                                       "aug.student=DTM aug.teacher=NTR",
+                                       "comm.limit=2",
+                                       "comm.limit=0"};
 #undef WORDS
 #undef MAE
 #undef HAD
 #undef TUNED
+
+static void conditions_of_encoders_tasks_and_teachers(void **state) {
+  (void)state;
+  for (size_t i = 0; i < sizeof violations / sizeof *violations; i++) refuse_override(violations[i][0], violations[i][1]);
+  for (size_t i = 0; i < sizeof accepted / sizeof *accepted; i++) accept_override(accepted[i]);
 }
 
 static void yaml_tricks(void **state) {
