@@ -127,6 +127,14 @@ size_t shared_limit() {
   return limit ? (size_t)strtoull(limit, nullptr, 10) : (capability() == 90 ? 227 : 163) * 1024;
 }
 
+/* Whole pages of memory in front of an inaccessible one, so that an access behind them is a fault; nullptr: there is none. */
+char *before_guard(size_t bytes) {
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  char *at = (char *)mmap(nullptr, bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (at == MAP_FAILED) return nullptr;
+  return mprotect(at + bytes, page, PROT_NONE) ? nullptr : at;
+}
+
 unsigned random_below(unsigned n) {
   random_state = random_state * 6364136223846793005u + 1442695040888963407u;
   return (unsigned)((random_state >> 33) % n);
@@ -386,14 +394,6 @@ void fd_multiply(float c[4], const uint32_t a[4], const uint32_t b[2]) {
 
 #include "cuda/emulate_warpgroup.h"
 
-/* Returns `bytes` of memory, whole pages, in front of an inaccessible page: an access behind them ends the program. */
-static char *before_guard(size_t bytes) {
-  size_t page = (size_t)sysconf(_SC_PAGESIZE);
-  char *at = (char *)mmap(nullptr, bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (at == MAP_FAILED || mprotect(at + bytes, page, PROT_NONE)) die("no memory for a block");
-  return at;
-}
-
 /* A test's own handler would go on with the next test, in the middle of a kernel. */
 static void memory_fault(int) { die("the kernel read or wrote outside of its memory"); }
 
@@ -418,7 +418,7 @@ void fd_emulate_run(dim3 grid, int threads, size_t shared, const std::function<v
   now.warps.resize((size_t)(threads / WARP * cluster));
   for (int b = 0; b < cluster; b++) {
     block_state &block = now.blocks[b];
-    if (!block.window) block.window = before_guard(SHARED_MOST);
+    if (!block.window && !(block.window = before_guard(SHARED_MOST))) die("no memory for a block");
     block.room = (shared + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     block.shared_at = block.window + SHARED_MOST - block.room;
   }
@@ -491,9 +491,8 @@ cudaError_t cudaMalloc(void **memory, size_t bytes) {
   *memory = nullptr;
   fd_emulate_not_recorded("cudaMalloc");
   if (taken + bytes > capacity()) return cudaErrorMemoryAllocation;
-  char *mapped = (char *)mmap(nullptr, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (mapped == MAP_FAILED) return cudaErrorMemoryAllocation;
-  mprotect(mapped + all - page, page, PROT_NONE);
+  char *mapped = before_guard(all - page);
+  if (!mapped) return cudaErrorMemoryAllocation;
   buffer b = {mapped + all - page - used, mapped, bytes, all};
   memset(b.at, POISON, used);
   buffers.push_back(b);

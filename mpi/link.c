@@ -10,6 +10,9 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "mpi/check.h"
+
+#define SUM_OF "the sum of gradients: "
 
 enum { CHUNK = 1 << 24 /* floats of one message, or more if there would be too many */, REQUESTS = 64 };
 
@@ -46,14 +49,6 @@ typedef struct mpi_link {
 static MPI_Comm messages = MPI_COMM_NULL;
 
 static mpi_link *of(fd_link *link) { return (mpi_link *)(void *)link; }
-
-static fd_status check(int code, const char *what) {
-  char text[MPI_MAX_ERROR_STRING];
-  int length = 0;
-  if (code == MPI_SUCCESS) return FD_OK;
-  MPI_Error_string(code, text, &length);
-  return fd_fail(FD_LOST, "the sum of gradients: %s failed: %.*s", what, length, text);
-}
 
 static fd_status put(mpi_link *l, job j) {
   if (l->first == l->last) l->first = l->last = 0;
@@ -93,9 +88,9 @@ static fd_status start(mpi_link *l, const job *j, float *data, size_t count, int
   for (size_t at = 0; at < count; at += chunk) {
     int n = (int)(count - at < chunk ? count - at : chunk);
     MPI_Request *request = &l->request[l->requests];
-    FD_TRY(check(receive ? MPI_Irecv(data + at, n, MPI_FLOAT, j->peer, 0, messages, request)
-                         : MPI_Isend(data + at, n, MPI_FLOAT, j->peer, 0, messages, request),
-                 receive ? "MPI_Irecv" : "MPI_Isend"));
+    FD_TRY(fd_mpi_check(receive ? MPI_Irecv(data + at, n, MPI_FLOAT, j->peer, 0, messages, request)
+                                : MPI_Isend(data + at, n, MPI_FLOAT, j->peer, 0, messages, request),
+                        receive ? SUM_OF "MPI_Irecv" : SUM_OF "MPI_Isend"));
     l->requests++;
   }
   return FD_OK;
@@ -124,8 +119,8 @@ static fd_status start_sum(mpi_link *l, const job *j) {
   FD_TRY(chunk_of(j->count, &chunk));
   for (size_t at = 0; at < j->count; at += chunk) {
     int n = (int)(j->count - at < chunk ? j->count - at : chunk);
-    FD_TRY(check(MPI_Iallreduce(MPI_IN_PLACE, data + at, n, MPI_FLOAT, MPI_SUM, messages, &l->request[l->requests]),
-                 "MPI_Iallreduce"));
+    FD_TRY(fd_mpi_check(MPI_Iallreduce(MPI_IN_PLACE, data + at, n, MPI_FLOAT, MPI_SUM, messages, &l->request[l->requests]),
+                        SUM_OF "MPI_Iallreduce"));
     l->requests++;
   }
   return FD_OK;
@@ -174,7 +169,7 @@ static fd_status progress(fd_link *link, int *idle) {
     }
     MPI_Status unread[REQUESTS]; /* gcc 12 warns of MPICH's MPI_STATUSES_IGNORE, a pointer to 1 */
     int done = 1;
-    if (l->requests) FD_TRY(check(MPI_Testall(l->requests, l->request, &done, unread), "a message"));
+    if (l->requests) FD_TRY(fd_mpi_check(MPI_Testall(l->requests, l->request, &done, unread), SUM_OF "a message"));
     if (!done) return FD_OK;
     FD_TRY(end_job(l, &j));
   }
@@ -207,7 +202,7 @@ static void read_faults(mpi_link *l) {
     l->fault_at = at, l->fault_lost = !strcmp(how, "lost");
 }
 
-fd_status fd_link_mpi_start(void) { return check(MPI_Comm_dup(MPI_COMM_WORLD, &messages), "MPI_Comm_dup"); }
+fd_status fd_link_mpi_start(void) { return fd_mpi_check(MPI_Comm_dup(MPI_COMM_WORLD, &messages), SUM_OF "MPI_Comm_dup"); }
 
 fd_status fd_link_mpi_open(fd_link **link, fd_comm *comm, fd_device *dev) {
   mpi_link *l;

@@ -10,6 +10,7 @@
 #include "base/guard.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "mpi/check.h"
 #include "mpi/link.h"
 #include "mpi/watchdog.h"
 
@@ -47,18 +48,10 @@ static void enter(fd_comm *comm, const char *what) {
   atomic_store(&comm->watch.waiting, what);
 }
 
-static fd_status check(int code, const char *what) {
-  char text[MPI_MAX_ERROR_STRING];
-  int length = 0;
-  if (code == MPI_SUCCESS) return FD_OK;
-  MPI_Error_string(code, text, &length);
-  return fd_fail(FD_LOST, "%s failed: %.*s", what, length, text);
-}
-
 static fd_status leave(fd_comm *comm, int code) {
   const char *what = atomic_exchange(&comm->watch.waiting, NULL);
   comm->watch.waited += fd_seconds() - atomic_load(&comm->watch.waiting_since);
-  return check(code, what);
+  return fd_mpi_check(code, what);
 }
 
 enum {
@@ -130,13 +123,15 @@ static void mpi_finish(fd_comm *comm) {
 static fd_status learn_place(fd_comm *c) {
   MPI_Comm local;
   char host[FD_HOST_MAX] = "";
-  FD_TRY(check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &local), "MPI_Comm_split_type"));
-  FD_TRY(check(MPI_Comm_rank(local, &c->local_rank), "MPI_Comm_rank"));
-  FD_TRY(check(MPI_Comm_size(local, &c->local_size), "MPI_Comm_size"));
-  FD_TRY(check(MPI_Comm_free(&local), "MPI_Comm_free"));
+  FD_TRY(
+      fd_mpi_check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &local), "MPI_Comm_split_type"));
+  FD_TRY(fd_mpi_check(MPI_Comm_rank(local, &c->local_rank), "MPI_Comm_rank"));
+  FD_TRY(fd_mpi_check(MPI_Comm_size(local, &c->local_size), "MPI_Comm_size"));
+  FD_TRY(fd_mpi_check(MPI_Comm_free(&local), "MPI_Comm_free"));
   FD_TRY(fd_alloc(&c->host, (size_t)c->size, sizeof *c->host, "the ranks' hosts"));
   gethostname(host, sizeof host - 1);
-  return check(MPI_Allgather(host, sizeof host, MPI_CHAR, c->host, sizeof host, MPI_CHAR, MPI_COMM_WORLD), "MPI_Allgather");
+  return fd_mpi_check(MPI_Allgather(host, sizeof host, MPI_CHAR, c->host, sizeof host, MPI_CHAR, MPI_COMM_WORLD),
+                      "MPI_Allgather");
 }
 
 static fd_status begin_watch(mpi_world *world, int threads) {

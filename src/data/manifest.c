@@ -180,7 +180,6 @@ fd_status fd_manifest_same(const fd_manifest *m, fd_comm *comm) {
       "each rank reads data.shards on its own host: copy the same shards to all hosts, or name a folder that they share");
 }
 
-/* Compare size and hash of a file with the manifest. */
 static fd_status check_size(const char *path, const fd_shard_entry *e, uint64_t bytes) {
   if (bytes == e->bytes) return FD_OK;
   return fd_fail(FD_DATA, "%s: has %" PRIu64 " bytes (the manifest says %" PRIu64 "); prepare the folder again or copy it again",

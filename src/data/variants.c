@@ -39,8 +39,14 @@ static int is_allele(const char *text, size_t length) {
   return is_sequence(text, length);
 }
 
+/* The allele behind the next comma, or NULL. */
+static const char *next_allele(const char *allele) {
+  const char *comma = strchr(allele, ',');
+  return comma ? comma + 1 : NULL;
+}
+
 static fd_status check_alleles(const char *path, const fd_variant *v) {
-  for (const char *allele = v->alt; allele; allele = strchr(allele, ',') ? strchr(allele, ',') + 1 : NULL) {
+  for (const char *allele = v->alt; allele; allele = next_allele(allele)) {
     size_t length = strcspn(allele, ",");
     if (!length)
       return fd_fail(FD_DATA, "%s:%" PRId64 ": ALT '%.20s': an allele is empty; expected one, or several separated by commas",
@@ -56,7 +62,7 @@ static fd_status check_alleles(const char *path, const fd_variant *v) {
 }
 
 int fd_variant_is_sequence(const fd_variant *v) {
-  for (const char *allele = v->alt; allele; allele = strchr(allele, ',') ? strchr(allele, ',') + 1 : NULL)
+  for (const char *allele = v->alt; allele; allele = next_allele(allele))
     if (is_sequence(allele, strcspn(allele, ","))) return strspn(v->ref, "Nn") != strlen(v->ref);
   return 0;
 }
@@ -137,6 +143,7 @@ static fd_status read_line(const fd_lines *lines, char *line, size_t length, fd_
                      number);
     FD_TRY(fd_grow(&all->header, &all->header_capacity, (size_t)all->headers + 1, sizeof *all->header, "a VCF header"));
     all->header[all->headers++] = line;
+    all->columns = tabs_of(line) + 1;
     return FD_OK;
   }
   if (first && !strncmp(line, "##", 2)) return fd_fail(FD_DATA, "%s:1: '%.40s': expected ##fileformat=VCFv4...", path, line);
@@ -146,8 +153,7 @@ static fd_status read_line(const fd_lines *lines, char *line, size_t length, fd_
                    number);
   FD_TRY(fd_grow(&all->item, &all->item_capacity, (size_t)all->count + 1, sizeof *all->item, "variants"));
   fd_variant *v = &all->item[all->count++];
-  return all->vcf ? read_vcf_line(path, number, line, tabs_of(all->header[all->headers - 1]) + 1, v)
-                  : read_table_line(lines, line, length, c, v);
+  return all->vcf ? read_vcf_line(path, number, line, all->columns, v) : read_table_line(lines, line, length, c, v);
 }
 
 fd_status fd_variants_read(const char *path, fd_variants *all) {

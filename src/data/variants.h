@@ -22,6 +22,7 @@ typedef struct fd_variants {
   char *text;          /* of the file, split into fields */
   const char **header; /* VCF: [headers] lines; the last one begins with #CHROM */
   int headers;
+  int columns; /* VCF: of the line #CHROM */
   int64_t count;
   fd_variant *item;
   size_t header_capacity, item_capacity;

@@ -234,8 +234,7 @@ static const chart charts[] = {
      "learning rate",
      {{"step", "lr", NULL, NULL, 3, NULL}},
      "cosine: linear warm-up to the peak, then half a cosine down to 0 at the last step; constant: always the peak; one_cycle: "
-     "half "
-     "a cosine from a 25th of the peak up to it, then half a cosine down to nearly 0."},
+     "half a cosine from a 25th of the peak up to it, then half a cosine down to nearly 0."},
     {TRAINING,
      PRETRAINED,
      0,

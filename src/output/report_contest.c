@@ -26,24 +26,18 @@ static void gain_cell(FILE *out, const json_t *gain) {
   else fprintf(out, "<td class=\"n%s\">%+.2f (%+.2f to %+.2f)</td>", clear ? " changed" : "", mean, low, high);
 }
 
-/* Whether row i is the first of its method. */
-static int is_first(const json_t *rows, size_t i) {
-  const char *method = fd_report_text(json_array_get(rows, i), "method", "");
+/* Whether no row before row i has the same text under the key. */
+static int is_first(const json_t *rows, const char *key, size_t i) {
+  const char *text = fd_report_text(json_array_get(rows, i), key, "");
   for (size_t k = 0; k < i; k++)
-    if (!strcmp(fd_report_text(json_array_get(rows, k), "method", ""), method)) return 0;
+    if (!strcmp(fd_report_text(json_array_get(rows, k), key, ""), text)) return 0;
   return 1;
 }
 
-/* The colour of a contestant, the same in all figures. */
+/* The colour of a contestant, the same in all figures: by its place among the names. */
 static int color_of(const json_t *rows, const char *name) {
   int before = 0;
-  for (size_t i = 0; strcmp(fd_report_text(json_array_get(rows, i), "name", ""), name); i++) {
-    int is_new = 1;
-    for (size_t k = 0; k < i; k++)
-      is_new &=
-          !!strcmp(fd_report_text(json_array_get(rows, k), "name", ""), fd_report_text(json_array_get(rows, i), "name", ""));
-    before += is_new;
-  }
+  for (size_t i = 0; strcmp(fd_report_text(json_array_get(rows, i), "name", ""), name); i++) before += is_first(rows, "name", i);
   return fd_svg_color(before);
 }
 
@@ -144,15 +138,14 @@ static void print_costs(FILE *out, const json_t *rows, const char *method, const
 static void print_figures(FILE *out, const json_t *rows) {
   for (size_t i = 0; i < json_array_size(rows); i++) {
     const json_t *row = json_array_get(rows, i);
-    if (!is_first(rows, i)) continue;
+    if (!is_first(rows, "method", i)) continue;
     fprintf(out, "<figure class=\"wide\">");
     draw_method(out, rows, fd_report_text(row, "method", ""));
     fprintf(out, "<figcaption>");
     fd_html_text(out, fd_report_text(row, "method", ""));
     fprintf(out,
             ": mean over %.0f tasks, each with its own measure. Whiskers, and in brackets: 95 %% confidence interval over the "
-            "seeds of "
-            "pretraining; dots: the seeds.</figcaption></figure>\n",
+            "seeds of pretraining; dots: the seeds.</figcaption></figure>\n",
             fd_report_value(row, "tasks"));
     print_costs(out, rows, fd_report_text(row, "method", ""), "core_hours", "core-hours of pretraining");
     print_costs(out, rows, fd_report_text(row, "method", ""), "gpu_hours", "GPU-hours of pretraining");

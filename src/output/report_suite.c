@@ -15,15 +15,15 @@
 enum { SEEDS_MAX = 64, METHODS = 8, BARS_MAX = 2 * FD_REPORT_LINES * FD_REPORT_MODELS };
 
 const fd_report_line fd_report_lines[FD_REPORT_LINES] = {
-    {"teacher", "teacher", 1, 2, FD_LINE_OF_MODEL, 0, "paper_probe"},
-    {"student", "student", 1, 1, FD_LINE_OF_MODEL, 0, NULL},
-    {"untrained", "untrained", 1, 0, FD_LINE_OF_SHAPE, 1, NULL},
-    {"kmer", "k-mer counts", 0, 0, FD_LINE_OF_NONE, 1, NULL},
-    {"teacher+kmer", "teacher + k-mers", 1, 2, FD_LINE_OF_MODEL, 0, NULL},
-    {"student+kmer", "student + k-mers", 1, 1, FD_LINE_OF_MODEL, 0, NULL},
-    {"untrained+kmer", "untrained + k-mers", 1, 0, FD_LINE_OF_SHAPE, 0, NULL},
-    {"fine-tuned", "fine-tuned", 0, 3, FD_LINE_OF_MODEL, 0, "paper_finetune"},
-    {"fine-tuned untrained", "fine-tuned, from random", 0, 0, FD_LINE_OF_SHAPE, 1, NULL},
+    [FD_LINE_TEACHER] = {"teacher", "teacher", 1, 2, FD_LINE_OF_MODEL, 0, "paper_probe"},
+    [FD_LINE_STUDENT] = {"student", "student", 1, 1, FD_LINE_OF_MODEL, 0, NULL},
+    [FD_LINE_UNTRAINED] = {"untrained", "untrained", 1, 0, FD_LINE_OF_SHAPE, 1, NULL},
+    [FD_LINE_KMER] = {"kmer", "k-mer counts", 0, 0, FD_LINE_OF_NONE, 1, NULL},
+    [FD_LINE_TEACHER_KMER] = {"teacher+kmer", "teacher + k-mers", 1, 2, FD_LINE_OF_MODEL, 0, NULL},
+    [FD_LINE_STUDENT_KMER] = {"student+kmer", "student + k-mers", 1, 1, FD_LINE_OF_MODEL, 0, NULL},
+    [FD_LINE_UNTRAINED_KMER] = {"untrained+kmer", "untrained + k-mers", 1, 0, FD_LINE_OF_SHAPE, 0, NULL},
+    [FD_LINE_TUNED] = {"fine-tuned", "fine-tuned", 0, 3, FD_LINE_OF_MODEL, 0, "paper_finetune"},
+    [FD_LINE_TUNED_UNTRAINED] = {"fine-tuned untrained", "fine-tuned, from random", 0, 0, FD_LINE_OF_SHAPE, 1, NULL},
 };
 
 /* The classifiers of features: the first word of a result's name, and of a line's label. */

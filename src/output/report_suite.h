@@ -5,10 +5,23 @@
 #include <jansson.h>
 #include <stdio.h>
 
-enum { FD_REPORT_MODELS = 48, FD_REPORT_LINES = 9 };
+enum { FD_REPORT_MODELS = 48 };
 
-/* The lines of a task, in the order of the page. Features that are used as they are have a classifier of the task's kind: a
- * linear probe or the nearest neighbours. */
+/* The lines of a task, in the order of the page. */
+enum {
+  FD_LINE_TEACHER,
+  FD_LINE_STUDENT,
+  FD_LINE_UNTRAINED,
+  FD_LINE_KMER,
+  FD_LINE_TEACHER_KMER,
+  FD_LINE_STUDENT_KMER,
+  FD_LINE_UNTRAINED_KMER,
+  FD_LINE_TUNED,
+  FD_LINE_TUNED_UNTRAINED,
+  FD_REPORT_LINES
+};
+
+/* A line. Features that are used as they are have a classifier of the task's kind: a linear probe or the nearest neighbours. */
 typedef struct fd_report_line {
   const char *name, *label; /* `name`: of the result, for features without "probe " or "knn " */
   int features;             /* "linear probe, " or "knn, " belongs before the label */

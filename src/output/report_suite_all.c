@@ -6,16 +6,14 @@
 #include "output/report_suite.h"
 #include "output/svg.h"
 
-enum { TEACHER, STUDENT, UNTRAINED, KMER, TUNED = 7, TUNED_UNTRAINED }; /* of fd_report_lines */
-
 /* `instead` is the line of models that have no numbers of the first. */
 static const struct comparison {
   int line, instead, other;
   const char *label;
-} comparisons[] = {{TEACHER, STUDENT, UNTRAINED, "probe above untrained"},
-                   {TEACHER, STUDENT, KMER, "probe above k-mer counts"},
-                   {TUNED, TUNED, TUNED_UNTRAINED, "fine-tuned: pretrained above random"},
-                   {TUNED, TUNED, KMER, "fine-tuned above k-mer counts"}};
+} comparisons[] = {{FD_LINE_TEACHER, FD_LINE_STUDENT, FD_LINE_UNTRAINED, "probe above untrained"},
+                   {FD_LINE_TEACHER, FD_LINE_STUDENT, FD_LINE_KMER, "probe above k-mer counts"},
+                   {FD_LINE_TUNED, FD_LINE_TUNED, FD_LINE_TUNED_UNTRAINED, "fine-tuned: pretrained above random"},
+                   {FD_LINE_TUNED, FD_LINE_TUNED, FD_LINE_KMER, "fine-tuned above k-mer counts"}};
 enum { COMPARISONS = sizeof comparisons / sizeof *comparisons };
 
 static double mean_of(const json_t *task, int line, const fd_report_model *model) {

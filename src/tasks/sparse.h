@@ -12,7 +12,7 @@ typedef struct fd_sparse {
   double *shift;         /* [dims], of both */
 } fd_sparse;
 
-/* Releases the rows and sets the pointer to NULL, which it may be. */
+/* Releases the rows, if there are any, and sets *sparse to NULL. */
 void fd_sparse_free(fd_sparse **sparse);
 
 #endif
