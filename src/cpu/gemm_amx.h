@@ -8,7 +8,7 @@
 #include "cpu/bf16.h"
 
 /* A panel of B of this depth, 16 KB, stays in L1 while A streams past it. */
-enum { DEPTH = 256, UNIT = 2 * LANES, ELEMENTS = 2, STEP = 2 * TILE_FLOATS };
+enum { DEPTH = 256, UNIT = 2 * LANES, ELEMENTS = 2, TILES_PER_THREAD = 4, STEP = 2 * TILE_FLOATS };
 #define MULTIPLY_APART multiply
 
 /* Packs n <= 32 rows or columns of an operand over k; in memory k runs along the rows or, with `across`, down the columns.

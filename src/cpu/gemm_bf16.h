@@ -15,7 +15,15 @@ INLINE vfloat v_multiply(vfloat sum, vfloat x, vfloat b) {
 }
 
 /* Size of a block of A in rows and pairs. A block is on the stack and is rounded once for all panels. */
-enum { BLOCK = 6, BLOCK_ROWS = BLOCK * NARROW_ROWS, PAIRS = 256, DEPTH = 2 * PAIRS, UNIT = 2, ELEMENTS = 2 };
+enum {
+  BLOCK = 6,
+  BLOCK_ROWS = BLOCK * NARROW_ROWS,
+  PAIRS = 256,
+  DEPTH = 2 * PAIRS,
+  UNIT = 2,
+  ELEMENTS = 2,
+  TILES_PER_THREAD = 8
+};
 
 #include "cpu/tile.h"
 

@@ -20,7 +20,7 @@ INLINE vfloat v_multiply_apart(vfloat sum, vfloat x, vfloat b) { return x * b + 
 #endif
 
 /* A panel of this depth has 32 KB with AVX-512, less otherwise. */
-enum { DEPTH = LANES == 16 ? 128 : 256, UNIT = 1, ELEMENTS = 1 };
+enum { DEPTH = LANES == 16 ? 128 : 256, UNIT = 1, ELEMENTS = 1, TILES_PER_THREAD = 8 };
 
 #include "cpu/tile.h"
 

@@ -158,6 +158,7 @@ const fd_cpu_kernels PASTE(fd_cpu_kernels_, FD_ISA) = {
     .depth = DEPTH,
     .unit = UNIT,
     .elements = ELEMENTS,
+    .tiles_per_thread = TILES_PER_THREAD,
     .rest = TILES_END,
 #if defined(FD_AMX) || defined(FD_AMX_MODEL)
     .pack_narrow = pack,
@@ -181,6 +182,7 @@ const fd_cpu_kernels PASTE(fd_cpu_kernels_, FD_ISA) = {
     .sum_squares = sum_squares,
     .adamw = adamw,
     .ema = ema,
+    .write_rows = write_rows,
     .act_forward = act_forward,
     .act_backward = act_backward,
     .norm_forward = norm_forward,

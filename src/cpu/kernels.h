@@ -58,6 +58,9 @@ typedef struct fd_cpu_kernels {
   int depth;        /* block size for a long k: a panel of this depth stays in L1 */
   int unit;         /* the k of packed panels is padded to a multiple of it */
   int elements;     /* of an operand per float of a panel: 1, or 2 in bf16 */
+  /* Tiles of a product that each thread should get, at least. Fewer are wider, so that less is packed and read again; more are
+   * shared out more evenly. */
+  int tiles_per_thread;
 
   void (*rest)(void); /* called by a thread that has no more items; or NULL */
 
@@ -88,6 +91,10 @@ typedef struct fd_cpu_kernels {
 
   /* sums[i] += the first n of the `panel` floats of row i, one after another. */
   void (*row_sums)(int m, int n, const float *from, float *sums);
+
+  /* to[rows, columns], with rows of `ld` floats, = a tile of multiply's results [panels][rows][panel], plus bias[columns] unless
+   * that is NULL; panels are `step` floats apart. `past`: the rows are written past the caches, since they are not read soon. */
+  void (*write_rows)(int rows, int columns, const float *tile, size_t step, const float *bias, float *to, size_t ld, int past);
 
   /* For the backward pass of narrow layers (linear.c): with fp32 operands every product is rounded before it is added, so
    * the bits are the same with every instruction set. NULL: this pass uses the fp32 kernels instead. */

@@ -7,6 +7,9 @@
  * additions have no execution units of their own, so wider layers, those of transformers, fuse. */
 enum { APART_UNTIL = 640 };
 
+/* Gradients of at least so many weights are written past the caches: the optimizer reads them after the whole backward pass. */
+enum { LARGE = 1 << 18 };
+
 void fd_cpu_linear_forward(fd_device *dev, int rows, int in, int out, fd_mat x, const float *w, const float *b, fd_mat y) {
   fd_cpu *cpu = fd_cpu_of(dev);
   fd_cpu_multiply(
@@ -60,8 +63,15 @@ void fd_cpu_linear_backward(fd_device *dev, int rows, int micro_batches, int in,
     fd_cpu_multiply(
         cpu, kernels,
         &(fd_product){.m = rows, .n = in, .k = out, .a = dy.at, .b = w, .b_is_weights = 1, .c = dx.at, .apart = apart});
-  fd_cpu_multiply(
-      cpu, kernels,
-      &(fd_product){.m = out, .n = in, .k = rows, .a = dy.at, .a_is_transposed = 1, .b = x.at, .c = dw, .apart = apart});
-  if (db) fd_cpu_column_sums(cpu, rows, out, dy.at, db);
+  fd_cpu_multiply(cpu, kernels,
+                  &(fd_product){.m = out,
+                                .n = in,
+                                .k = rows,
+                                .a = dy.at,
+                                .a_is_transposed = 1,
+                                .a_sums = db,
+                                .b = x.at,
+                                .c = dw,
+                                .past = (size_t)in * (size_t)out >= LARGE,
+                                .apart = apart});
 }

@@ -8,11 +8,11 @@
 
 /* A tile of c has at most TILE_ROWS rows, in whole register tiles, and TILE_COLUMNS columns. Its register tiles are back to back:
  * rows as far apart as those of c would compete for the same cache lines of L1. The columns are halved, down to FEWEST_COLUMNS,
- * until a tile takes half of L2 at most (the rest is for its block of a and panels of b) and each thread has TILES_PER_THREAD of
- * them; not further, since a thread may have to pack its rows of a again for each. */
-enum { TILE_ROWS = 168, TILE_COLUMNS = 768, FEWEST_COLUMNS = 192, TILES_PER_THREAD = 8 };
+ * until a tile takes half of L2 at most (the rest is for its block of a and panels of b) and each thread has
+ * kernels->tiles_per_thread of them; not further, since a thread may have to pack its rows of a again for each. */
+enum { TILE_ROWS = 168, TILE_COLUMNS = 768, FEWEST_COLUMNS = 192 };
 enum { BLOCKS_MOST = 1 << 20 /* floats of a thread's blocks of a, if it keeps more than one */ };
-enum { PART_OF_K = 32 /* a multiple of every unit */, LINE = 16 /* floats of a cache line */ };
+enum { PART_OF_K = 32 /* a multiple of every unit */, PANELS_TOGETHER = 4, LINE = 16 /* floats of a cache line */ };
 
 typedef struct product_call {
   fd_cpu *cpu;
@@ -34,34 +34,41 @@ static size_t place_of(const product_call *call, int first, int column, int k) {
          (size_t)(column / call->kernels->panel) * fd_cpu_right(call->kernels, k);
 }
 
-/* Packs one panel of one depth of k. */
+/* Packs PANELS_TOGETHER panels of one depth of k. Of a b that is not transposed, PART_OF_K at a time, so that they are read as
+ * longer stretches of each row. */
 static void pack_item(void *context, int item, int thread) {
   (void)thread;
   const product_call *call = context;
   const fd_product *p = call->product;
   const fd_cpu_kernels *kernels = call->kernels;
-  int panels = call->padded / kernels->panel, first = item / panels * kernels->depth, column = item % panels * kernels->panel,
-      k = fd_smaller(kernels->depth, p->k - first);
-  size_t ld = (size_t)(p->b_is_transposed ? p->k : p->n);
-  const float *from = p->b_is_transposed ? p->b + (size_t)column * ld + first : p->b + (size_t)first * ld + column;
-  kernels->pack(k, fd_smaller(kernels->panel, p->n - column), from, ld, p->b_is_transposed,
-                call->packed + place_of(call, first, column, k));
+  int together = PANELS_TOGETHER * kernels->panel, groups = fd_parts(p->n, together), first = item / groups * kernels->depth,
+      column = item % groups * together, end = fd_smaller(column + together, p->n), k = fd_smaller(kernels->depth, p->k - first),
+      some = p->b_is_transposed ? kernels->depth : PART_OF_K;
+  size_t down = p->b_is_transposed ? 1 : (size_t)p->n, across = p->b_is_transposed ? (size_t)p->k : 1;
+  for (int at = 0; at < k; at += some)
+    for (int j = column; j < end; j += kernels->panel)
+      kernels->pack(fd_smaller(some, k - at), fd_smaller(kernels->panel, p->n - j),
+                    p->b + (size_t)(first + at) * down + (size_t)j * across, p->b_is_transposed ? across : down,
+                    p->b_is_transposed, call->packed + place_of(call, first, j, k) + fd_cpu_right(kernels, at));
 }
 
-/* Packs a block of a: `rows` rows from `row` on, `k` of k from `first` on. Of a transposed a, whose rows are columns in memory,
- * PART_OF_K at a time, so that each cache line is loaded once. */
-static void pack_block(const product_call *call, int row, int rows, int first, int k, float *to) {
+/* Packs a block of a: `rows` rows from `row` on, `k` of k from `first` on, and adds them to `sums` unless that is NULL. Of a
+ * transposed a, whose rows are columns in memory, PART_OF_K at a time, so that each cache line is loaded once. */
+static void pack_block(const product_call *call, int row, int rows, int first, int k, float *to, float *sums) {
   const fd_product *p = call->product;
   const fd_cpu_kernels *kernels = call->kernels;
   size_t ld = (size_t)(p->a_is_transposed ? p->m : p->k), left = fd_cpu_left(kernels, k);
   int some = p->a_is_transposed ? PART_OF_K : kernels->depth;
-  for (int at = 0; at < k; at += some)
+  for (int at = 0; at < k; at += some) {
     for (int i = 0; i < rows; i += kernels->rows) {
       size_t down = (size_t)(first + at), across = (size_t)(row + i);
       kernels->pack_left(fd_smaller(kernels->rows, rows - i), fd_smaller(some, k - at),
                          p->a + (p->a_is_transposed ? down * ld + across : across * ld + down), ld, p->a_is_transposed,
                          to + (size_t)(i / kernels->rows) * left + fd_cpu_left(kernels, at));
     }
+    for (int i = at; sums && i < fd_smaller(at + some, k); i++)
+      kernels->add((size_t)rows, sums, p->a + (size_t)(first + i) * ld + row, sums);
+  }
 }
 
 /* Starts loading floats, which may be past the end of an array, into L2. */
@@ -90,22 +97,20 @@ static void multiply_block(const product_call *call, const float *block, int row
 /* Writes the rows of a finished tile to c and y. Rows of a tile are padded to whole register tiles. */
 static void write_tile(const product_call *call, int row, int rows, int column, int columns, const float *tile) {
   const fd_product *p = call->product;
-  int panel = call->kernels->panel;
-  size_t c_row = p->c_row ? p->c_row : (size_t)p->n;
-  size_t step = (size_t)fd_round_up(rows, call->kernels->rows) * (size_t)panel;
+  const fd_cpu_kernels *kernels = call->kernels;
+  const float *bias = p->bias ? p->bias + column : NULL;
+  size_t c_row = p->c_row ? p->c_row : (size_t)p->n, step = (size_t)fd_round_up(rows, kernels->rows) * (size_t)kernels->panel;
+  if (!p->y) {
+    kernels->write_rows(rows, columns, tile, step, bias, p->c + (size_t)row * c_row + column, c_row, p->past);
+    return;
+  }
   float room[TILE_COLUMNS];
-  for (int r = 0; r < rows; r++, tile += panel) {
+  for (int r = 0; r < rows; r++, tile += kernels->panel) {
     size_t at = (size_t)(row + r);
     float *c = p->c ? p->c + at * c_row + column : room;
-    const float *from = tile;
-    for (int j = 0; j < columns; j += panel, from += step) {
-      int n = fd_smaller(panel, columns - j);
-      if (!p->bias) memcpy(c + j, from, (size_t)n * sizeof *c);
-      for (int i = 0; p->bias && i < n; i++) c[j + i] = from[i] + p->bias[column + j + i];
-    }
-    if (p->y)
-      call->kernels->act_forward(p->act, columns, c, p->gate ? p->gate + at * p->gate_row + column : NULL,
-                                 p->y + at * (size_t)p->n + column);
+    kernels->write_rows(1, columns, tile, step, bias, c, 0, 0);
+    kernels->act_forward(p->act, columns, c, p->gate ? p->gate + at * p->gate_row + column : NULL,
+                         p->y + at * (size_t)p->n + column);
   }
 }
 
@@ -138,9 +143,11 @@ static void tile_item(void *context, int item, int thread) {
   place_item(call, item, &y, &x);
   int row = y * call->rows, column = x * call->columns, rows = fd_smaller(call->rows, p->m - row),
       columns = fd_smaller(call->columns, p->n - column), is_packed = call->blocks == call->depths && call->rows_of[thread] == y;
+  float *sums = p->a_sums && x == 0 ? p->a_sums + row : NULL; /* a thread packs a row's first tile before the others */
+  if (sums) memset(sums, 0, (size_t)rows * sizeof *sums);
   for (int i = 0; i < call->depths; i++) {
     int first = i * call->kernels->depth, k = fd_smaller(call->kernels->depth, p->k - first);
-    if (!is_packed) pack_block(call, row, rows, first, k, block);
+    if (!is_packed) pack_block(call, row, rows, first, k, block, sums);
     multiply_block(call, block, rows, first, k, column, columns, tile);
     if (call->blocks > 1) block += block_floats(call);
   }
@@ -161,7 +168,7 @@ void fd_cpu_multiply(fd_cpu *cpu, const fd_cpu_kernels *kernels, const fd_produc
   size_t half_of_l2 = cpu->l2 / 2 / sizeof(float);
   int panels = call.padded / kernels->panel;
   while (call.columns > FEWEST_COLUMNS &&
-         (down(&call) * across(&call) < TILES_PER_THREAD * threads || tile_floats(&call) > half_of_l2))
+         (down(&call) * across(&call) < kernels->tiles_per_thread * threads || tile_floats(&call) > half_of_l2))
     call.columns /= 2;
   int keeps = across(&call) > 1 && (size_t)call.depths * block_floats(&call) <= BLOCKS_MOST;
   call.blocks = keeps ? call.depths : 1;
@@ -174,7 +181,8 @@ void fd_cpu_multiply(fd_cpu *cpu, const fd_cpu_kernels *kernels, const fd_produc
                     : fd_cpu_scratch(cpu, FD_SLOT_W1, floats);
   if (!call.packed) return;
   for (int i = 0; i < threads; i++) rows_of[i] = -1;
-  if (!packed && product->k) fd_pool_run(cpu->pool, call.depths * panels, pack_item, &call);
+  if (!packed && product->k)
+    fd_pool_run(cpu->pool, call.depths * fd_parts(product->n, PANELS_TOGETHER * kernels->panel), pack_item, &call);
   fd_pool_run(cpu->pool, down(&call) * across(&call), tile_item, &call);
 }
 

@@ -20,7 +20,9 @@ typedef struct fd_product {
   const float *gate;
   size_t gate_row;
   fd_act act;
-  int apart; /* round each product before it is added: by kernels->multiply_apart, which must not be NULL */
+  float *a_sums; /* [m], unless NULL: the sums over k, in order, of a, which is transposed */
+  int past;      /* c is written past the caches, as it is large and not read soon */
+  int apart;     /* round each product before it is added: by kernels->multiply_apart, which must not be NULL */
 } fd_product;
 
 /* Uses the scratch slots W1 and TILE; a failed allocation is recorded in cpu->failed. */

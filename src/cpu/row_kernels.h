@@ -56,6 +56,19 @@ INLINE void act_row(fd_act act, int n, const float *x, const float *gate, float 
   }
 }
 
+static void write_rows(int rows, int columns, const float *tile, size_t step, const float *bias, float *to, size_t ld, int past) {
+  for (int i = 0; i < rows; i++, tile += PANEL, to += ld)
+    for (int j = 0; j < columns; j += LANES) {
+      int part = columns - j < LANES ? columns - j : LANES;
+      vfloat v = v_load(tile + (size_t)(j / PANEL) * step + j % PANEL);
+      if (bias) v = v + v_load_part(bias + j, part);
+      if (part < LANES) v_store_part(to + j, v, part);
+      else if (past) v_store_past(to + j, v);
+      else v_store(to + j, v);
+    }
+  if (past) v_stored();
+}
+
 static void act_forward(fd_act act, int n, const float *x, const float *gate, float *y) {
   if (act == FD_ACT_RELU) act_row(FD_ACT_RELU, n, x, gate, y);
   else if (act == FD_ACT_GELU) act_row(FD_ACT_GELU, n, x, gate, y);

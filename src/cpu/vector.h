@@ -42,6 +42,24 @@ INLINE vfloat v_load(const float *p) {
 
 INLINE void v_store(float *p, vfloat v) { memcpy(p, &v, sizeof v); }
 
+/* Stores past the caches, which saves reading the line first, where there is such an instruction and p is aligned; v_stored
+ * orders these stores before later ones. */
+#if defined(__AVX2__) || defined(__AVX512F__)
+INLINE void v_store_past(float *p, vfloat v) {
+  if ((uintptr_t)p % sizeof v) v_store(p, v);
+#if defined(__AVX512F__)
+  else _mm512_stream_ps(p, (__m512)v);
+#else
+  else _mm256_stream_ps(p, (__m256)v);
+#endif
+}
+
+INLINE void v_stored(void) { _mm_sfence(); }
+#else
+INLINE void v_store_past(float *p, vfloat v) { v_store(p, v); }
+INLINE void v_stored(void) {}
+#endif
+
 INLINE vfloat v_set(float x) { return x - (vfloat){0}; }
 
 /* a * b + c, fused where the instruction set has it. Explicit, never left to the compiler's contraction, so that a value has the
