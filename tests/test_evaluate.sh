@@ -165,14 +165,17 @@ expect "a task that the suite lacks" 65 "j1/results.json: the suite has no task 
 expect "no such results" 66 "absent.json: there is no such file" "$FINDNA" evaluate ./contest.tsv --join absent.json --output c6
 expect "checkpoints, too" 64 "it goes with SUITE and --output only" "$FINDNA" evaluate ./contest.tsv --join j1/results.json --checkpoint A=run
 check "nothing was written" test ! -e c6
-printf 'one\t--train {data}/prom_core_notata.train.tsv.xz --test {data}/prom_core_notata.test.tsv.xz\tprobe\taccuracy\t\t\t\ntwo\t--train {data}/prom_core_notata.train.tsv.xz --test {data}/prom_core_notata.test.tsv.xz --joined optim.lr=1\tprobe\taccuracy\t\t\t\n' >alike.tsv
+printf 'one\t--train {data}/prom_core_notata.train.tsv.xz --test {data}/prom_core_notata.test.tsv.xz\tprobe\taccuracy\t\t\t\ntwo\t--train {data}/prom_core_notata.train.tsv.xz --test {data}/prom_core_notata.test.tsv.xz --joined optim.lr=1\tprobe\tauprc\t\t\t\n' >alike.tsv
 expect "tasks of the same rows" 0 "^  probe kmer" "$FINDNA" evaluate ./alike.tsv run --data small --seeds 1 --output c3
 check "k-mers are counted once for both, and shown in both" test "$(find c3 -name '*-kmer-*') $(grep -c '^  probe kmer' out.log)" = "c3/one-kmer-seeds-1 2"
+check "each by its own measure" bash -c 'grep -q "^two: auprc" out.log && grep -qE "\"mean\": 0\.[0-9]+" c3/results.json'
 expect "a joined table over one of its parts" 73 "would be overwritten" "$FINDNA" evaluate ./contest.tsv --join j1/results.json --join j2/results.json --output ./j1
 expect "another suite's folder" 73 "has results of the suite" "$FINDNA" evaluate gue run --data gue --output j1
 expect "a page of an evaluation and a run" 64 "j1: is an evaluation" "$FINDNA" report run j1
 printf 'k\t--train {data}/train=1.csv --test {data}/test.csv\tknn\taccuracy\t\t\t\nt\t--train {data}/train=1.csv --test {data}/other.csv train.batch=8\tmine.yaml\taccuracy\t\t\t\n' >mine.tsv
-sed 's/knn\taccuracy/knn\tauroc/' mine.tsv >auroc.tsv; expect "a measure that a search lacks" 65 "auroc.tsv:1: measure 'auroc'" "$FINDNA" evaluate ./auroc.tsv run --data gue
+for area in auroc auprc; do
+  sed "s/knn\taccuracy/knn\t$area/" mine.tsv >area.tsv; expect "a measure that a search lacks" 65 "area.tsv:1: measure '$area'" "$FINDNA" evaluate ./area.tsv run --data gue
+done
 
 # Results are those of the rows, settings and weights that are there, wherever they lie.
 cp "$root/configs/suites/emp.yaml" mine.yaml; mkdir own; rows train 1 81 >own/train=1.csv; rows test 1 61 >own/test.csv; rows test 61 121 >own/other.csv
@@ -201,8 +204,8 @@ mv own/G away; expect "rows that are gone leave the results in the table" 0 "^g:
 check "all of them" test "$(grep -c '"values"' of/results.json)" = "$(grep -c '"values"' first.json)"
 mv away own/G
 expect "another interval of evaluations is another training" 73 "f-finetune-0/command.txt: was made otherwise .*eval.every=3" "$FINDNA" evaluate ./folder.tsv run --data own --output of "$@" eval.every=3
-constants() { tr -d ' \n' <"$1" | grep -oE '"constant":\{[^}]*\}' | head -1 | grep -oE '"(accuracy|balanced_accuracy|mcc|auroc)":-?[0-9.e+-]+' | sort; }
-check "all four scores of a constant answer" eval 'test "$(constants of/results.json | wc -l)" = 4 && test "$(constants of/results.json)" = "$(constants of/f-finetune-0/finetune.json)"'
+constants() { tr -d ' \n' <"$1" | grep -oE '"constant":\{[^}]*\}' | head -1 | grep -oE '"(accuracy|balanced_accuracy|mcc|auroc|auprc)":-?[0-9.e+-]+' | sort; }
+check "all five scores of a constant answer" eval 'test "$(constants of/results.json | wc -l)" = 5 && test "$(constants of/results.json)" = "$(constants of/f-finetune-0/finetune.json)"'
 # One of two seeds is gone, and its rows, too: a row without all seeds is compared with no other.
 printf 'f\t--task {data}/H\tmine.yaml\taccuracy\t\t\t\ng\t--task {data}/G\tmine.yaml\taccuracy\t\t\t\t\t\tf\n' >versus.tsv
 versus() { expect "$1" 0 "^  fine-tuned .*$2 seeds?\)" "$FINDNA" evaluate ./versus.tsv run --data own --output ov --methods finetune --seeds 2 $small; }

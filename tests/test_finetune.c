@@ -208,26 +208,46 @@ static void areas_equal_counted_pairs(void **state) {
   enum { ROWS = 60, CLASSES = 3 };
   for (int classes = 2; classes <= CLASSES; classes++) {
     int label[ROWS];
-    double score[ROWS * CLASSES], area, want = 0;
+    double score[ROWS * CLASSES], area, want = 0, precision = 0;
     for (int i = 0; i < ROWS; i++) label[i] = i < classes ? i : (int)draw((uint32_t)classes);
     for (int i = 0; i < ROWS * classes; i++) score[i] = draw(10); /* many ties */
     for (int c = classes == 2 ? 1 : 0; c < classes; c++) {
-      double pairs = 0, won = 0;
-      for (int i = 0; i < ROWS; i++)
-        for (int j = 0; j < ROWS; j++) {
-          if (label[i] != c || label[j] == c) continue;
+      double pairs = 0, won = 0, rows = 0, sum = 0;
+      for (int i = 0; i < ROWS; i++) {
+        double above = 0, hits = 0;
+        for (int j = 0; j < ROWS && label[i] == c; j++) {
           double a = odds_of(score + i * classes, classes, c), b = odds_of(score + j * classes, classes, c);
-          pairs++, won += a > b ? 1 : a == b ? 0.5 : 0;
+          above += b >= a, hits += b >= a && label[j] == c;
+          if (label[j] != c) pairs++, won += a > b ? 1 : a == b ? 0.5 : 0;
         }
+        if (label[i] == c) rows++, sum += hits / above;
+      }
       want += won / pairs / (classes == 2 ? 1 : classes);
+      precision += sum / rows / (classes == 2 ? 1 : classes);
     }
     assert_ok(fd_auroc(ROWS, label, score, classes, &area));
     assert_near(area, want, 1e-12);
+    assert_ok(fd_auprc(ROWS, label, score, classes, &area));
+    assert_near(area, precision, 1e-12);
     /* Adding a number to all logits of a row changes no probability, and so no area. */
     for (int i = 0; i < ROWS * classes; i++) score[i] += 64 * (i / classes % 7);
     assert_ok(fd_auroc(ROWS, label, score, classes, &area));
     assert_near(area, want, 1e-12);
+    assert_ok(fd_auprc(ROWS, label, score, classes, &area));
+    assert_near(area, precision, 1e-12);
   }
+}
+
+/* Average precision of scikit-learn 1.9 (average_precision_score) for logits of class 1 with ties; one class only has none. */
+static void precision_is_that_of_a_reference(void **state) {
+  (void)state;
+  const int label[] = {0, 1, 1, 0, 1, 0, 0, 1}, all[] = {1, 1, 1, 1, 1, 1, 1, 1};
+  const double score[] = {0, 0.1, 0, 0.4, 0, 0.35, 0, 0.8, 0, 0.8, 0, 0.2, 0, 0.9, 0, 0.35};
+  double area;
+  assert_ok(fd_auprc(8, label, score, 2, &area));
+  assert_near(area, 0.5416666666666666, 1e-12);
+  assert_ok(fd_auprc(8, all, score, 2, &area));
+  assert_true(isnan(area));
 }
 
 /* Rows of a class that the classifier does not know change no area, whatever the order of its classes; no answer is that class.
@@ -252,12 +272,18 @@ static void unknown_rows_change_no_area(void **state) {
     assert_ok(fd_auroc(rows, known, of_known, CLASSES, &want));
     assert_near(area, want, 1e-12);
     assert_near(other, want, 1e-12);
+    assert_ok(fd_auprc(ROWS, label, score, CLASSES, &area));
+    assert_ok(fd_auprc(rows, known, of_known, CLASSES, &want));
+    assert_near(area, want, 1e-12);
     fd_table table = {.rows = ROWS, .classes = CLASSES + 1, .label = label};
     json_t *constant;
     assert_ok(fd_constant_answer(&table, CLASSES, &constant));
     int most = count[1] > count[0];
     assert_int_equal(json_integer_value(json_object_get(constant, "class")), most);
     assert_near(json_number_value(json_object_get(constant, "accuracy")), (double)count[most] / ROWS, 1e-12);
+    memset(score, 0, sizeof score);
+    assert_ok(fd_auprc(ROWS, label, score, CLASSES, &want));
+    assert_near(json_number_value(json_object_get(constant, "auprc")), want, 1e-12);
     json_decref(constant);
     assert_ok(fd_constant_answer(&(fd_table){.rows = ROWS}, CLASSES, &constant)); /* values have none */
     assert_null(constant);
@@ -416,11 +442,17 @@ static void epochs_differ(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(class_weights_reach_their_rows),     cmocka_unit_test(epochs_differ),
-      cmocka_unit_test(gradients_equal_finite_differences), cmocka_unit_test(a_rule_is_learnt),
-      cmocka_unit_test(training_and_evaluation_agree),      cmocka_unit_test(areas_equal_counted_pairs),
-      cmocka_unit_test(unknown_rows_change_no_area),        cmocka_unit_test(curves_are_counted_shares),
-      cmocka_unit_test(figures_are_drawn_from_the_rows),    cmocka_unit_test(a_network_has_dropout_only_in_fine_tuning),
+      cmocka_unit_test(class_weights_reach_their_rows),
+      cmocka_unit_test(epochs_differ),
+      cmocka_unit_test(gradients_equal_finite_differences),
+      cmocka_unit_test(a_rule_is_learnt),
+      cmocka_unit_test(training_and_evaluation_agree),
+      cmocka_unit_test(areas_equal_counted_pairs),
+      cmocka_unit_test(precision_is_that_of_a_reference),
+      cmocka_unit_test(unknown_rows_change_no_area),
+      cmocka_unit_test(curves_are_counted_shares),
+      cmocka_unit_test(figures_are_drawn_from_the_rows),
+      cmocka_unit_test(a_network_has_dropout_only_in_fine_tuning),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

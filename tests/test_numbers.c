@@ -86,6 +86,7 @@ static void ranking_refuses_nan_and_takes_the_rest(void **state) {
     for (int i = 0; i < ROWS * CLASSES; i++) nan |= isnan(score[i]);
     fd_status status = fd_auroc(ROWS, label, score, CLASSES, &area);
     assert_int_equal(status, nan ? FD_NUMERIC : FD_OK);
+    assert_int_equal(fd_auprc(ROWS, label, score, CLASSES, &area), nan ? FD_NUMERIC : FD_OK);
     *(nan ? &refused : &taken) += 1;
     fd_likeliest(ROWS, score, CLASSES, predicted);
     for (int i = 0; i < ROWS; i++) assert_in_range(predicted[i], 0, CLASSES - 1);

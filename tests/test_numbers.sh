@@ -138,7 +138,7 @@ for v in 7 0.1; do
   check "writes its error, and no R2" bash -c "tr -d ' \n' <same$v/finetune.json | grep -qE '\"test_scores\":\{\"loss\":[0-9.e+]+\}' && ! grep -qE 'nan|inf' same$v/finetune.json"
 done
 awk -F, 'NR == 1 || $2 == 1' rows.csv >one.csv
-"$FINDNA" probe good --train rows.csv --test one.csv --seeds 1 --output one.json >one.log 2>&1; check "a probe of test rows of one class has no AUROC" bash -c '! grep -qi "nan" one.log one.json && ! grep -q auroc one.json && grep -q "results" one.json'
+"$FINDNA" probe good --train rows.csv --test one.csv --seeds 1 --output one.json >one.log 2>&1; check "a probe of test rows of one class has no areas" bash -c '! grep -qi "nan" one.log one.json && ! grep -qE "auroc|auprc" one.json && grep -q "results" one.json'
 
 # --- findna trace ------------------------------------------------------------------------------------------------------------------
 cat >trace_of <<T

@@ -12,7 +12,7 @@
 enum { FD_EVALUATION_ROWS = 8 * FD_EVALUATION_MODELS + 1 };
 
 /* Scores of a fine-tuning on a set of rows: accuracy, balanced accuracy, MCC, AUROC; NAN where undefined. */
-enum { FD_EVALUATION_SCORES = 4, FD_EVALUATION_SETS = 1 + FD_FURTHER_MAX /* the test rows, and further files */ };
+enum { FD_EVALUATION_SCORES = 5, FD_EVALUATION_SETS = 1 + FD_FURTHER_MAX /* the test rows, and further files */ };
 typedef struct fd_evaluation_set {
   char *rows; /* "test rows", or the name of a further file of test rows */
   int count;  /* number of rows */

@@ -11,8 +11,8 @@
 #include "commands/evaluate_results.h"
 #include "tasks/scores.h"
 
-static const char *const keys[FD_EVALUATION_SCORES] = {"accuracy", "balanced_accuracy", "mcc", "auroc"};
-static const char *const names[FD_EVALUATION_SCORES] = {"accuracy", "balanced", "MCC", "AUROC"};
+static const char *const keys[FD_EVALUATION_SCORES] = {"accuracy", "balanced_accuracy", "mcc", "auroc", "auprc"};
+static const char *const names[FD_EVALUATION_SCORES] = {"accuracy", "balanced", "MCC", "AUROC", "AUPRC"};
 
 double fd_evaluation_number(const json_t *object, const char *key) {
   const json_t *value = json_object_get(object, key);

@@ -127,6 +127,7 @@ static void print_row(const char *name, const fd_table *table, const fd_task_sco
     print_number("  %10.2f", 10, 100 * s->f1);
     print_number("  %8.4f", 8, s->mcc);
     print_number("  %8.4f", 8, s->auroc);
+    print_number("  %8.4f", 8, s->auprc);
   }
   printf("\n");
 }
@@ -150,8 +151,8 @@ fd_status fd_tuned_report(const fd_tuned *t) {
   const fd_table *train = &t->data->train;
   FD_TRY(write_results(t));
   fd_print("best weights: step %" PRId64 " of %" PRId64 " (%s)\n", t->state->best_step, t->state->step, t->config->run.folder);
-  printf(train->value ? "%-10s %8s  %10s  %8s  %11s\n" : "%-10s %8s  %10s  %10s  %10s  %8s  %8s\n", "rows", "count", "loss",
-         train->value ? "R2" : "accuracy %", train->value ? "correlation" : "macro F1 %", "MCC", "AUROC");
+  printf(train->value ? "%-10s %8s  %10s  %8s  %11s\n" : "%-10s %8s  %10s  %10s  %10s  %8s  %8s  %8s\n", "rows", "count", "loss",
+         train->value ? "R2" : "accuracy %", train->value ? "correlation" : "macro F1 %", "MCC", "AUROC", "AUPRC");
   print_row("validation", &t->data->valid, &t->valid);
   if (t->data->test.rows) FD_TRY(print_test("test", &t->data->test, train->classes, &t->test));
   for (int i = 0; i < t->further->count; i++)

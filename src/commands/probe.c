@@ -190,7 +190,7 @@ static fd_status take_encoders(const options *o, probing *p) {
   return FD_OK;
 }
 
-/* One of accuracy, f1, mcc, auroc over the seeds: {"mean", "seeds"} and, for several, "sd". */
+/* One of the scores over the seeds: {"mean", "seeds"} and, for several, "sd". */
 static json_t *json_of_scores(const double *value, int seeds) {
   enum { STRIDE = sizeof(fd_probe_score) / sizeof(double) };
   double mean, sd;
@@ -218,6 +218,7 @@ static json_t *json_of_item(const fd_probe_item *item, int seeds) {
                              json_of_scores(&s->mcc, seeds), "lambda", lambda, "dims", dims);
   if (isfinite(s->selection_loss)) fd_json_set(&object, "selection_loss", json_of_scores(&s->selection_loss, seeds));
   if (!isnan(s->auroc)) fd_json_set(&object, "auroc", json_of_scores(&s->auroc, seeds));
+  if (!isnan(s->auprc)) fd_json_set(&object, "auprc", json_of_scores(&s->auprc, seeds));
   if (s->epochs > 0) fd_json_set(&object, "epochs", json_of_scores(&s->epochs, seeds));
   if (has_k) fd_json_set(&object, "k", k);
   else json_decref(k);
@@ -295,8 +296,8 @@ static void print_table(const options *o, const probing *p) {
   printf("            ");
   if (seeds > 1) printf("mean ± sd over %d seeds: ", seeds);
   printf("%s and k chosen on %g %% of the training rows\n\n", p->cpu ? "epochs" : "lambda", 100 * o->selection);
-  printf("%-12s %-8s  %-15s  %-15s  %-15s  %-15s %8s  %s\n", "encoder", "features", "accuracy %", "macro F1 %", "MCC", "AUROC",
-         "dims", p->cpu ? "epochs" : "lambda");
+  printf("%-12s %-8s  %-15s  %-15s  %-15s  %-15s  %-15s %8s  %s\n", "encoder", "features", "accuracy %", "macro F1 %", "MCC",
+         "AUROC", "AUPRC", "dims", p->cpu ? "epochs" : "lambda");
   for (int i = 0; i < p->result.items; i++) {
     const fd_probe_item *item = &p->result.item[i];
     const fd_probe_score *s = item->score;
@@ -305,6 +306,7 @@ static void print_table(const options *o, const probing *p) {
     print_number(&s->f1, seeds, 100, 2);
     print_number(&s->mcc, seeds, 1, 4);
     print_number(&s->auroc, seeds, 1, 4);
+    print_number(&s->auprc, seeds, 1, 4);
     printf("  %7.0f  ", s->dims);
     if (p->cpu) print_choices(&s->epochs, seeds, "%.0f");
     else print_choices(&s->lambda, seeds, "%.0e");

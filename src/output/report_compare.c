@@ -65,6 +65,7 @@ static const struct number {
     {"test: macro F1, %", "test_scores", "f1", 100, "%.2f"},
     {"test: MCC", "test_scores", "mcc", 1, "%.4f"},
     {"test: AUROC", "test_scores", "auroc", 1, "%.4f"},
+    {"test: AUPRC", "test_scores", "auprc", 1, "%.4f"},
     {"test: R²", "test_scores", "r2", 1, "%.4f"},
 };
 enum { NUMBERS = sizeof numbers / sizeof *numbers };

@@ -50,7 +50,7 @@ static void score_table(FILE *out, json_t *results) {
   json_t *result;
   fprintf(out,
           "<div class=\"scroll\"><table><tr><th>encoder</th><th>features</th><th class=\"n\">accuracy %%</th><th class=\"n\">F1 "
-          "%%</th><th class=\"n\">MCC %%</th><th class=\"n\">AUROC %%</th>"
+          "%%</th><th class=\"n\">MCC %%</th><th class=\"n\">AUROC %%</th><th class=\"n\">AUPRC %%</th>"
           "<th class=\"n\">dimensions</th><th class=\"n\">seeds</th></tr>\n");
   json_array_foreach(results, index, result) {
     double dims = json_number_value(json_array_get(json_object_get(result, "dims"), 0)); /* a list with one number per seed */
@@ -63,6 +63,7 @@ static void score_table(FILE *out, json_t *results) {
     score_cell(out, json_object_get(result, "f1"));
     score_cell(out, json_object_get(result, "mcc"));
     score_cell(out, json_object_get(result, "auroc"));
+    score_cell(out, json_object_get(result, "auprc"));
     fprintf(out, dims > 0 ? "<td class=\"n\">%.0f</td>" : "<td class=\"n\">–</td>", dims);
     fprintf(out, "<td class=\"n\">%zu</td></tr>\n",
             json_array_size(json_object_get(json_object_get(result, "accuracy"), "seeds")));

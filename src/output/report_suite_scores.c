@@ -7,8 +7,8 @@
 #include "output/report_suite.h"
 #include "output/svg.h"
 
-enum { SCORES = 4 };
-static const char *const keys[SCORES] = {"accuracy", "balanced_accuracy", "mcc", "auroc"};
+enum { SCORES = 5 };
+static const char *const keys[SCORES] = {"accuracy", "balanced_accuracy", "mcc", "auroc", "auprc"};
 
 /* Prints "75.35 ± 0.33", and below it the difference from the task of comparison. */
 static void score_cell(FILE *out, const json_t *score) {
@@ -75,7 +75,8 @@ void fd_report_scores(FILE *out, const json_t *task) {
   if (!json_array_size(most)) return;
   fprintf(out,
           "<div class=\"scroll\"><table><tr><th>rows</th><th>classifier</th><th class=\"n\">accuracy %%</th><th "
-          "class=\"n\">balanced accuracy %%</th><th class=\"n\">MCC %%</th><th class=\"n\">AUROC %%</th></tr>\n");
+          "class=\"n\">balanced accuracy %%</th><th class=\"n\">MCC %%</th><th class=\"n\">AUROC %%</th><th class=\"n\">AUPRC "
+          "%%</th></tr>\n");
   for (size_t i = 0; i < json_array_size(most); i++)
     print_sets(out, results, fd_report_text(json_array_get(most, i), "rows", ""));
   fprintf(

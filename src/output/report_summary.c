@@ -57,6 +57,12 @@ static void held_out_card(FILE *out, const fd_report *r, int accuracy) {
   fprintf(out, "</span></div>\n");
 }
 
+/* Rows of a single class have no area. */
+static void print_area(FILE *out, const json_t *scores, const char *key, const char *name) {
+  const json_t *area = json_object_get(scores, key);
+  if (area) fprintf(out, ", %s %.4f", name, json_number_value(area));
+}
+
 /* A card with the main score of the selected weights: accuracy, or R² of a regression. */
 static void task_card(FILE *out, const fd_report *r, const char *scores, const char *rows, const char *label) {
   const json_t *object = json_object_get(r->finetune, scores), *accuracy = json_object_get(object, "accuracy"),
@@ -66,13 +72,16 @@ static void task_card(FILE *out, const fd_report *r, const char *scores, const c
     return;
   }
   open_card(out, label);
-  if (accuracy)
-    fprintf(out, "%.2f %%</b><span>accuracy; macro F1 %.2f %%, MCC %.4f, AUROC %.4f</span>", 100 * json_number_value(accuracy),
-            100 * json_number_value(json_object_get(object, "f1")), json_number_value(json_object_get(object, "mcc")),
-            json_number_value(json_object_get(object, "auroc")));
-  else
+  if (accuracy) {
+    fprintf(out, "%.2f %%</b><span>accuracy; macro F1 %.2f %%, MCC %.4f", 100 * json_number_value(accuracy),
+            100 * json_number_value(json_object_get(object, "f1")), json_number_value(json_object_get(object, "mcc")));
+    print_area(out, object, "auroc", "AUROC");
+    print_area(out, object, "auprc", "AUPRC");
+    fprintf(out, "</span>");
+  } else {
     fprintf(out, "R² %.4f</b><span>correlation %.4f, squared error %.4g</span>", json_number_value(r2),
             json_number_value(json_object_get(object, "correlation")), json_number_value(json_object_get(object, "loss")));
+  }
   fprintf(out, "<span>%lld rows</span></div>\n", (long long)json_integer_value(json_object_get(r->finetune, rows)));
 }
 

@@ -13,8 +13,8 @@
 #include "tasks/scores.h"
 #include "tasks/softmax.h"
 
-const char *const fd_task_score_names[FD_TASK_SCORES] = {"loss",  "accuracy", "balanced_accuracy", "f1", "mcc",
-                                                         "auroc", "r2",       "correlation"};
+const char *const fd_task_score_names[FD_TASK_SCORES] = {"loss",  "accuracy", "balanced_accuracy", "f1", "mcc", "auroc",
+                                                         "auprc", "r2",       "correlation"};
 
 /* The number of rows with a label that the head knows; `row`, if not NULL, receives their numbers. */
 static int known_rows(const fd_table *table, int classes, int *row) {
@@ -42,6 +42,7 @@ static fd_status score_classes(const fd_table *table, int classes, const double 
   }
   fd_status status = fd_scores_of(table->rows, table->label, predicted, classes + (known < table->rows), &scores);
   if (status == FD_OK) status = fd_auroc(table->rows, table->label, z, classes, &s->auroc);
+  if (status == FD_OK) status = fd_auprc(table->rows, table->label, z, classes, &s->auprc);
   if (status == FD_OK) s->accuracy = scores.accuracy, s->balanced = scores.balanced, s->f1 = scores.f1, s->mcc = scores.mcc;
   free(predicted);
   return status;
@@ -114,7 +115,7 @@ fd_status fd_selection_score(const fd_selection *sel, fd_comm *comm, const fd_ta
   size_t width = (size_t)head->width, outputs = (size_t)head->outputs;
   fd_status status = FD_OK;
   fd_prediction p = {0};
-  *s = (fd_task_scores){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+  *s = (fd_task_scores){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
   FD_GO(fd_alloc(&p.features, (size_t)table->rows * width, sizeof *p.features, "features"));
   FD_GO(fd_features_compute(&sel->encoder, (fd_features)head->features, table, comm, p.features));
   if (sel->cpu) {

@@ -7,11 +7,11 @@
 #include "train/session.h"
 
 /* Scores over the rows of a table. Classes: mean cross-entropy (nats) as loss, and those of scores.h; values: mean squared error
- * as loss, 1 - error / variance (R squared) and Pearson's correlation. Scores of the other kind of task are NAN, as are AUROC, R
- * squared and correlation where all labels, or all predictions, are the same, and AUROC of many classes. Rows with a label that
- * no training row has (fd_task_input.unknown) count as wrong, and not for loss and AUROC. */
+ * as loss, 1 - error / variance (R squared) and Pearson's correlation. Scores of the other kind of task are NAN, as are AUROC,
+ * AUPRC, R squared and correlation where all labels, or all predictions, are the same, and both areas of many classes. Rows with
+ * a label that no training row has (fd_task_input.unknown) count as wrong, and not for loss and areas. */
 typedef struct fd_task_scores {
-  double loss, accuracy, balanced, f1, mcc, auroc, r2, correlation;
+  double loss, accuracy, balanced, f1, mcc, auroc, auprc, r2, correlation;
 } fd_task_scores;
 enum { FD_TASK_SCORES = sizeof(fd_task_scores) / sizeof(double) };
 extern const char *const fd_task_score_names[FD_TASK_SCORES];

@@ -76,6 +76,17 @@ static int most_frequent(const fd_table *table, int classes, int *count) {
   return best;
 }
 
+/* The average precision of a constant answer: the share of a class among the rows of the classes, that of class 1 for two, or the
+ * mean over the classes that have some rows and not all (fd_auprc); NAN if there is none. */
+static double constant_precision(const int *count, int classes) {
+  double rows = 0, sum = 0;
+  int counted = 0;
+  for (int c = 0; c < classes; c++) rows += count[c];
+  for (int c = classes == 2 ? 1 : 0; c < classes; c++)
+    if (count[c] > 0 && count[c] < rows) sum += count[c] / rows, counted++;
+  return sum / counted;
+}
+
 fd_status fd_constant_answer(const fd_table *table, int classes, json_t **json) {
   fd_scores s;
   int *answer, *count = NULL;
@@ -89,6 +100,7 @@ fd_status fd_constant_answer(const fd_table *table, int classes, json_t **json) 
   FD_GO(fd_scores_of(table->rows, table->label, answer, table->classes > classes ? table->classes : classes, &s));
   *json = json_pack("{s:i, s:f, s:f, s:f, s:f, s:f}", "class", answer[0], "accuracy", s.accuracy, "balanced_accuracy", s.balanced,
                     "f1", s.f1, "mcc", s.mcc, "auroc", 0.5);
+  fd_json_set_defined(json, "auprc", constant_precision(count, classes));
   FD_GO(fd_json_built(*json, "the scores of a constant answer"));
 done:
   free(answer);

@@ -91,7 +91,7 @@ static fd_status finish(const fd_probe_task *task, const fd_design *train, const
   double *odds = NULL;
   fd_status status = FD_OK;
   FD_TRY(fd_alloc(&predicted, (size_t)test->rows, sizeof *predicted, "predictions"));
-  score->auroc = NAN;
+  score->auroc = score->auprc = NAN;
   if (is_many(task)) {
     FD_GO(
         fd_softmax_classify(task->cpu, train, task->train->label, classes, test, (uint64_t)seed, (int)score->epochs, predicted));
@@ -99,6 +99,7 @@ static fd_status finish(const fd_probe_task *task, const fd_design *train, const
     FD_GO(fd_alloc(&odds, (size_t)test->rows * (size_t)classes, sizeof *odds, "predictions"));
     FD_GO(fit_exactly(task, train, test, score->lambda, odds));
     FD_GO(fd_auroc(test->rows, task->test->label, odds, classes, &score->auroc)); /* refuses NaN */
+    FD_GO(fd_auprc(test->rows, task->test->label, odds, classes, &score->auprc));
     fd_likeliest(test->rows, odds, classes, predicted);
   }
   FD_GO(fd_scores_of(test->rows, task->test->label, predicted, classes + task->unknown, &s));

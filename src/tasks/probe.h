@@ -35,10 +35,10 @@ typedef struct fd_probe_options {
 
 /* Scores of one seed of one item. Every member has 8 bytes, so that ranks can sum the bits. */
 typedef struct fd_probe_score {
-  double accuracy, f1, mcc, auroc; /* auroc: NAN if the test rows have one class only */
-  double lambda, selection_loss;   /* the chosen lambda, and its mean loss on the held-out rows */
-  double k, dims;                  /* k of k-mers, joined or not, else 0; features after whitening */
-  double epochs;                   /* many classes: chosen instead of lambda, which is 0 */
+  double accuracy, f1, mcc, auroc, auprc; /* both areas: NAN if the test rows have one class only */
+  double lambda, selection_loss;          /* the chosen lambda, and its mean loss on the held-out rows */
+  double k, dims;                         /* k of k-mers, joined or not, else 0; features after whitening */
+  double epochs;                          /* many classes: chosen instead of lambda, which is 0 */
 } fd_probe_score;
 
 typedef struct fd_probe_item {

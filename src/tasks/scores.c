@@ -47,9 +47,11 @@ static int by_score(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+typedef double area(const ranked *rows, int count);
+
 /* Area of one class against the rest from the sum of the positives' ranks, with mean ranks for ties; NAN if the class has all
  * rows or none. */
-static double area_of(const ranked *rows, int count) {
+static double roc_area(const ranked *rows, int count) {
   double positives = 0, ranks = 0;
   for (int i = 0, end; i < count; i = end) {
     double here = rows[i].positive;
@@ -58,6 +60,18 @@ static double area_of(const ranked *rows, int count) {
     positives += here;
   }
   return (ranks - positives * (positives + 1) / 2) / (positives * (count - positives));
+}
+
+/* Average precision of one class against the rest; NAN if the class has all rows or none. */
+static double average_precision(const ranked *rows, int count) {
+  double positives = 0, sum = 0;
+  for (int i = count - 1, end; i >= 0; i = end) { /* from the largest score down */
+    double here = rows[i].positive;
+    for (end = i - 1; end >= 0 && rows[end].score == rows[i].score; end--) here += rows[end].positive;
+    positives += here;
+    sum += here * positives / (count - 1 - end);
+  }
+  return positives < count ? sum / positives : NAN;
 }
 
 /* The log odds of a class, z[class] - log(sum of exp(z) of the others): for two classes the difference. Infinite logits that are
@@ -86,21 +100,29 @@ static fd_status rank_class(ranked *rows, int count, const int *label, const dou
   return FD_OK;
 }
 
-fd_status fd_auroc(int count, const int *label, const double *logit, int classes, double *area) {
+static fd_status mean_area(int count, const int *label, const double *logit, int classes, area *of, double *mean) {
   ranked *rows;
   fd_status status = FD_OK;
   FD_TRY(fd_alloc(&rows, (size_t)count, sizeof *rows, "scores"));
   int first = classes == 2 ? 1 : 0, counted = 0, kept;
-  *area = 0;
+  *mean = 0;
   for (int c = first; c < classes; c++) {
     FD_GO(rank_class(rows, count, label, logit, classes, c, &kept));
-    double one = area_of(rows, kept);
-    if (!isnan(one)) *area += one, counted++;
+    double one = of(rows, kept);
+    if (!isnan(one)) *mean += one, counted++;
   }
-  *area /= counted; /* 0 / 0 is NAN */
+  *mean /= counted; /* 0 / 0 is NAN */
 done:
   free(rows);
   return status;
+}
+
+fd_status fd_auroc(int count, const int *label, const double *logit, int classes, double *area) {
+  return mean_area(count, label, logit, classes, roc_area, area);
+}
+
+fd_status fd_auprc(int count, const int *label, const double *logit, int classes, double *area) {
+  return mean_area(count, label, logit, classes, average_precision, area);
 }
 
 void fd_likeliest(int count, const double *score, int classes, int *predicted) {
@@ -127,7 +149,7 @@ fd_status fd_roc(int count, const int *label, const double *logit, int classes, 
   *area = NAN;
   FD_TRY(fd_alloc(&rows, (size_t)count, sizeof *rows, "a ROC curve"));
   FD_GO(rank_class(rows, count, label, logit, classes, class, &count));
-  *area = area_of(rows, count);
+  *area = roc_area(rows, count);
   for (int i = 0; i < count; i++) positives += rows[i].positive;
   if (isnan(*area)) goto done;
   curve[(*points)++] = here;

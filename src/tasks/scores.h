@@ -1,4 +1,5 @@
-/* Scores of classifications for any number of classes: accuracy, macro F1, Matthews' correlation and ROC curves. */
+/* Scores of classifications for any number of classes: accuracy, macro F1, Matthews' correlation, ROC curves and average
+ * precision. */
 #ifndef FD_TASKS_SCORES_H
 #define FD_TASKS_SCORES_H
 
@@ -21,6 +22,11 @@ fd_status fd_scores_of(int count, const int *label, const int *predicted, int cl
  * they would count for or against it depending on the order of the classes. A class that has all rows or none is left out; NAN
  * if no class remains. A logit that is NaN is FD_NUMERIC. */
 fd_status fd_auroc(int count, const int *label, const double *logit, int classes, double *area) FD_MUST_CHECK;
+
+/* Area under the precision-recall curve, as average precision: the mean over the rows of the class of the share of its rows among
+ * those that are as likely or likelier (sum of (R_n - R_{n-1}) P_n over the distinct probabilities, from the largest down). Over
+ * classes, rows and errors as fd_auroc. At random it is the share of the class in the rows. */
+fd_status fd_auprc(int count, const int *label, const double *logit, int classes, double *area) FD_MUST_CHECK;
 
 /* The class with the largest score in each row; a tie goes to the smaller class. score: [count, classes], none NaN. */
 void fd_likeliest(int count, const double *score, int classes, int *predicted);

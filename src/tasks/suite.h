@@ -9,9 +9,9 @@ enum { FD_SUITE_TASKS = 256 };
 
 /* A line of a suite, split at tabs. `rows`: options of 'findna probe' and 'findna finetune', and settings (section.key=value) for
  * the latter only; `config`: a file next to the suite's with the settings of fine-tuning, or "probe": only probed, not
- * fine-tuned, or "knn": only classified by nearest neighbours; `measure`: accuracy, f1, mcc or auroc. Three further columns are
- * optional: the paper's numbers of rows, its results of models other than FinDNA as NAME/ROW=NUMBER separated by ;, and the task
- * that this one is compared with seed by seed. */
+ * fine-tuned, or "knn": only classified by nearest neighbours; `measure`: accuracy, f1, mcc, auroc or auprc. Three further
+ * columns are optional: the paper's numbers of rows, its results of models other than FinDNA as NAME/ROW=NUMBER separated by ;,
+ * and the task that this one is compared with seed by seed. */
 typedef struct fd_suite_task {
   const char *name, *rows, *config, *measure, *paper_probe, *paper_finetune, *note;
   int paper_train, paper_test; /* 0: unknown */
