@@ -91,14 +91,18 @@ __global__ void act_forward(int rows, int width, fd_act act, int gated, fd_mat x
   }
 }
 
+/* dx may be x: one thread reads and writes an element and its gate. */
 __global__ void act_backward(int rows, int width, fd_act act, int gated, fd_mat x, fd_mat dy, fd_mat dx) {
   for (size_t n = fd_first_item(); n < (size_t)rows * dx.stride; n += fd_all_items()) {
     int64_t row = (int64_t)(n / dx.stride);
     int i = (int)(n % dx.stride);
-    float v = 0;
-    if (i < width) v = fd_get(dy, row, i) * (gated ? fd_get(x, row, width + i) : 1) * act_slope(act, fd_get(x, row, i));
-    else if (gated && i < 2 * width) v = fd_get(dy, row, i - width) * act_of(act, fd_get(x, row, i - width));
-    fd_put(dx, row, i, v);
+    if (i < width) {
+      float v = fd_get(x, row, i), d = fd_get(dy, row, i), gate = gated ? fd_get(x, row, width + i) : 1;
+      fd_put(dx, row, i, d * gate * act_slope(act, v));
+      if (gated) fd_put(dx, row, width + i, d * act_of(act, v));
+    } else if (i >= width * (1 + gated)) {
+      fd_put(dx, row, i, 0);
+    }
   }
 }
 

@@ -151,6 +151,8 @@ static void act_once(int n) {
   dev->ops.act_backward(dev, rows, width, act, gated, xs, dys, dxs);
   expect_rows("act(x)", ys, rows, width, y, 1e-6);
   expect_rows("dx", dxs, rows, across, dx, 1e-6);
+  dev->ops.act_backward(dev, rows, width, act, gated, xs, dys, xs);
+  expect_rows("dx in the place of x", xs, rows, across, dx, 1e-6);
 }
 
 static void activations_equal_plain_and_finite_differences(void **state) { (void)state, on_each(36, act_once); }

@@ -79,10 +79,10 @@ static void act_forward(fd_act act, int n, const float *x, const float *gate, fl
 INLINE void act_slopes(fd_act act, int n, const float *x, const float *gate, const float *dy, float *dx, float *dgate) {
   for (int j = 0; j < n; j += LANES) {
     int part = n - j < LANES ? n - j : LANES;
-    vfloat value, slope, d = v_load_part(dy + j, part);
+    vfloat value, slope, d = v_load_part(dy + j, part), through = gate ? d * v_load_part(gate + j, part) : d;
     activate(act, v_load_part(x + j, part), &value, &slope);
-    if (gate) v_store_part(dgate + j, d * value, part);
-    v_store_part(dx + j, (gate ? d * v_load_part(gate + j, part) : d) * slope, part);
+    if (gate) v_store_part(dgate + j, d * value, part); /* dx may be x, and dgate the gate */
+    v_store_part(dx + j, through * slope, part);
   }
 }
 

@@ -15,11 +15,11 @@ static fd_status declare(fd_node *node, const char *prefix, fd_params *params) {
   return s->of.unbiased ? FD_OK : fd_params_add(params, prefix, "bias", out, 0, FD_START_FAN_IN, in, &s->bias);
 }
 
-/* Memory for the pre-activations and for their gradient. */
+/* Memory for the pre-activations, in which the backward pass leaves their gradient. */
 static void keeps(const fd_node *node, fd_keep *keep) {
   fd_room room = {node->out.space, columns_of(node), 0};
   keep->inputs = 1;
-  keep->saved[0] = keep->scratch[0] = keep->work = room;
+  keep->saved[0] = keep->work = room;
   keep->spared = 1;
 }
 
@@ -40,9 +40,9 @@ static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m)
   const settings *s = node->own;
   const fd_seqs *seqs = pass->spaces->of[node->out.space];
   int rows = fd_seqs_rows(seqs);
-  pass->dev->ops.act_backward(pass->dev, rows, node->out.width, s->of.act, s->of.gated, m->saved[0], m->dout, m->scratch[0]);
+  pass->dev->ops.act_backward(pass->dev, rows, node->out.width, s->of.act, s->of.gated, m->saved[0], m->dout, m->saved[0]);
   pass->dev->ops.linear_backward(pass->dev, rows, seqs->micro_batches, node->in[0].width, columns_of(node), m->in[0],
-                                 pass->params + s->weight, m->scratch[0], m->din[0], pass->grads + s->weight,
+                                 pass->params + s->weight, m->saved[0], m->din[0], pass->grads + s->weight,
                                  s->of.unbiased ? NULL : pass->grads + s->bias);
 }
 
