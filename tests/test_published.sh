@@ -119,6 +119,18 @@ sed -i 's/"vocab_size": 521/"vocab_size": 520/' bad_words/config.json && cp dnab
 keeps() { echo old >"$4"; expect "$1" "$2" "$3" "${@:5}"; check "the existing output stays" test "$(cat "$4")" = old; }
 expect "windows of the length that always fits" 0 "wrote long.tsv" "$FINDNA" embed run_bert long.fa --output long.tsv
 check "with [CLS] and [SEP]" grep -q 'window 62$' run_bert/ckpt/step_000000000/MANIFEST
+# Of byte pairs only sequences of more words than the model has positions are cut: 200 letters, 52 words, are not; 2,400, 603 words, are, as by --window.
+{ printf '>few\n%s\n' "$(for _ in $(seq 25); do printf ACGTTGCA; done)"; cat long.fa; printf '>other\n%s\n' "$(for _ in $(seq 10); do printf ACGTTGCAGGA; done)"; } >mixed.fa
+rows() { grep -v '^id' "$1" | grep "^$2"; }
+for how in "--pool both" "--pool both --both-strands" "--pool positions" "--pool max"; do
+  for n in 1 2; do ranks $n embed run_bert mixed.fa --output mixed$n.tsv $how >mixed$n.log 2>&1 || cat mixed$n.log; done
+  check "$how of few and of many words: the same on two ranks" cmp mixed1.tsv mixed2.tsv
+  grep -A1 -E '^>(few|other)' mixed.fa | grep -v '^--' >few.fa
+  "$FINDNA" embed run_bert few.fa --output few.tsv $how --window 0 >few.log 2>&1 && "$FINDNA" embed run_bert long.fa --output long.tsv $how --window 62 >few.log 2>&1 || cat few.log
+  check "few words are not cut" diff <(rows mixed1.tsv '\(few\|other\)') <(tail -n +2 few.tsv)
+  check "many are, as ever" diff <(rows mixed1.tsv long) <(tail -n +2 long.tsv)
+done
+check "and it says so" grep -q "those of more than 64 words are cut into windows of 62" mixed1.log
 keeps "more tokens than learned positions" 65 "long.fa: sequence long: 2400 nucleotides are 603 tokens, but the model has learned 64 positions" x.tsv "$FINDNA" embed run_bert long.fa --output x.tsv --window 0
 { cat rows.csv; printf '%s,1\n' "$(tail -1 long.fa)"; } >long.csv
 keeps "in rows of a probe" 65 "long.csv: row 61: 2400 nucleotides are 603 tokens" x.json "$FINDNA" probe run_bert --train rows.csv --test long.csv --output x.json

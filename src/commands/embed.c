@@ -51,7 +51,8 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
        "with --pool task, for NAME.tsv: logits in rows named by the SHA-256 of their sequences (finetune --teacher-logits)"},
       {"both-strands", FD_ARG_FLAG, &o->choice.both_strands, 0, 0, NULL, "average with the embedding of the reverse complement"},
       {"window", FD_ARG_INT, &o->choice.window, -1, 1e8, "L",
-       "cut longer sequences into windows of L nucleotides; -1: as in pretraining; 0: never"},
+       "cut longer sequences into windows of L nucleotides; -1: as in pretraining, of byte pairs only what has more words than "
+       "the model has positions; 0: never"},
       {"stride", FD_ARG_INT, &o->choice.stride, 0, 1e8, "S", "distance between the starts of windows; 0: half a window"},
       {"spreadsheet", FD_ARG_FLAG, &o->spreadsheet, 0, 0, NULL,
        "for NAME.tsv: an apostrophe before names that a spreadsheet would evaluate as formulas (=, +, -, @)"},
@@ -80,8 +81,11 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
 static void announce(const fd_embed_options *e, const fd_encoder *encoder, const embedding *all, int width, const char *pooling) {
   const fd_sequences *s = all->sequences;
   char cut[80] = "";
-  if (e->window && fd_sequences_longest(s) > e->window)
-    snprintf(cut, sizeof cut, "; those longer than %" PRId64 " are cut into windows", e->window);
+  if (e->window && fd_sequences_longest(s) > e->window) {
+    if (e->words)
+      snprintf(cut, sizeof cut, "; those of more than %" PRId64 " words are cut into windows of %" PRId64, e->words, e->window);
+    else snprintf(cut, sizeof cut, "; those longer than %" PRId64 " are cut into windows", e->window);
+  }
   fd_info("%" PRId64 " sequences of %" PRId64 " nucleotides, the longest of %" PRId64 "; rows of %d values (%s)%s",
           fd_sequences_count(s), fd_sequences_bases(s), fd_sequences_longest(s), width, pooling, cut);
   fd_info("%s encoder of %s; about %.0f MB of memory a rank", encoder->name, all->model.info.folder,

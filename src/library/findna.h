@@ -45,11 +45,12 @@ typedef struct findna_options {
  * maximum of each channel, or the prediction of a fine-tuned head (probabilities of the classes, or the value). */
 enum { FINDNA_TOKENS = 0, FINDNA_CLS = 1, FINDNA_BOTH = 2, FINDNA_MAX = 3, FINDNA_TASK = 5 };
 
-/* How sequences become rows. NULL instead: the mean over the tokens, with windows as in pretraining. The row of a sequence that
- * is cut is the mean over its windows. */
+/* How sequences become rows. NULL instead: the mean over the tokens, with windows by default: as in pretraining, and of models
+ * over byte pairs only for sequences of more words than the model has positions. The row of a sequence that is cut is the mean
+ * over its windows. */
 typedef struct findna_pooling {
   size_t size;          /* sizeof(findna_pooling) */
-  int64_t window;       /* cut longer sequences into windows of this many nucleotides; -1: as in pretraining; 0: never */
+  int64_t window;       /* cut longer sequences into windows of this many nucleotides; -1: by default; 0: never */
   int64_t stride;       /* nucleotides between the starts of windows; 0: half a window */
   int32_t pool;         /* FINDNA_TOKENS, ... */
   int32_t both_strands; /* 1: average with the row of the reverse complement */

@@ -14,6 +14,7 @@
 #include "base/guard.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "data/alphabet.h"
 #include "tasks/stored_logits.h"
 
 /* A chunk is full when it holds this many nucleotides, values or sequences; it holds at least one sequence. */
@@ -28,13 +29,14 @@ typedef struct chunk {
   int64_t *start;   /* [count + 1] */
   uint8_t *symbols; /* [start[count]] */
   char **id;        /* root: [count] */
+  uint8_t *whole;   /* [count] whether a sequence is not cut because it has few words; NULL without options->words */
   float *values;    /* rows of the sequences, consecutively */
   /* Where rows are words: */
   int64_t *row;       /* [count + 1] bounds of the sequences' rows */
   int64_t *piece_row; /* [pieces] first row of each piece */
   int64_t pieces;
   int64_t *spans; /* root: [row[count], 2] */
-  size_t starts, room, ids, row_room, piece_room, span_room;
+  size_t starts, room, ids, whole_room, row_room, piece_room, span_room;
 } chunk;
 
 /* A piece of a sequence: sequence, strand, first nucleotide; its number in the chunk, and the nucleotides of the pieces before it
@@ -52,6 +54,7 @@ typedef struct cursor {
 
 typedef struct work {
   const fd_embed_options *options;
+  fd_embed_options uncut; /* the same, with window 0 */
   const fd_encoder *encoder;
   fd_comm *comm;
   int width;
@@ -62,6 +65,8 @@ typedef struct work {
   int words;       /* rows are words */
   fd_tokens found; /* root: words of a piece */
   int64_t found_room;
+  uint8_t *turned; /* root: the reverse complement of a sequence */
+  size_t turned_room;
   piece *list; /* of a round */
   size_t list_room;
   int64_t listed, bases; /* its pieces, and their nucleotides */
@@ -84,6 +89,18 @@ static fd_status check_choice(const fd_embed_choice *c, const fd_pretrained *m, 
   return FD_OK;
 }
 
+/* Letters of the longest word. */
+static int64_t longest_word(const fd_tokenizer *t) {
+  char text[FD_TOKEN_TEXT];
+  size_t longest = 0;
+  const fd_vocabulary *v = fd_tokenizer_vocabulary(t);
+  for (int32_t id = 0; id < v->size; id++) {
+    fd_tokenizer_text(t, id, text);
+    if (strspn(text, "ACGT") == strlen(text) && strlen(text) > longest) longest = strlen(text);
+  }
+  return (int64_t)longest;
+}
+
 fd_status fd_embed_choose(const fd_embed_choice *c, const fd_pretrained *m, const fd_encoder *encoder, const char *path,
                           fd_embed_options *o) {
   int64_t window = c->window >= 0 ? c->window
@@ -103,6 +120,10 @@ fd_status fd_embed_choose(const fd_embed_choice *c, const fd_pretrained *m, cons
                                     : words   ? window
                                               : (window + 1) / 2,
                           .both_strands = c->both_strands};
+  if (c->window < 0 && window && m->config.model.tokenizer == FD_TOKENIZER_BPE) {
+    o->words = m->config.model.positions;
+    o->letters = o->words * longest_word(m->tokenizer);
+  }
   FD_TRY(check_choice(c, m, o, words));
   return o->task ? FD_OK : fd_features_check(encoder, o->kind); /* a head reads the first token, even if it is no [CLS] */
 }
@@ -150,18 +171,22 @@ static int64_t pieces_with(const fd_embed_options *o, int64_t length, int64_t t)
   return begun_by(o, length, t) - begun_by(o, length, t - piece_length(o, length));
 }
 
+/* The options for sequence i. */
+static const fd_embed_options *options_of(const work *w, int i) { return w->c.whole && w->c.whole[i] ? &w->uncut : w->options; }
+
 /* Rows before sequence i in the chunk. */
 static int64_t row_of(const work *w, int i) { return w->words ? w->c.row[i] : w->options->positions ? w->c.start[i] : i; }
 
 int fd_embed_rows_are_words(const fd_embed_options *o, const fd_encoder *encoder) { return o->positions && encoder->tokenizer; }
 
 double fd_embed_memory(const fd_embed_options *o, const fd_encoder *encoder, const fd_sequences *s) {
-  int64_t longest = fd_sequences_longest(s), bases = fd_sequences_bases(s), rows = o->positions ? bases : fd_sequences_count(s);
+  int64_t longest = fd_sequences_longest(s), bases = fd_sequences_bases(s), rows = o->positions ? bases : fd_sequences_count(s),
+          piece = most(piece_length(o, longest), least(longest, o->letters));
   double values = (double)rows * fd_embed_width(o, encoder->network),
          one = (o->positions ? (double)longest : 1) * fd_embed_width(o, encoder->network);
   if (values > CHUNK_VALUES + one) values = CHUNK_VALUES + one;
   if (bases > CHUNK_BASES + longest) bases = CHUNK_BASES + longest;
-  return (double)fd_encoding_memory(encoder, cls_of(o, encoder), piece_length(o, longest), FD_WANT_LATENT) +
+  return (double)fd_encoding_memory(encoder, cls_of(o, encoder), piece, FD_WANT_LATENT) +
          (values + (o->positions ? 0 : ROUND_VALUES)) * sizeof(float) + (double)bases;
 }
 
@@ -176,23 +201,50 @@ static fd_status add_words(work *w, int i, int64_t from, int64_t count) {
   return FD_OK;
 }
 
+/* Root: encodes a part of a sequence into w->found; *n: its words, special ones included. */
+static fd_status encode(work *w, const uint8_t *symbols, int64_t length, int64_t *n) {
+  const fd_tokenizer *t = w->encoder->tokenizer;
+  if (!w->found.ids || length > w->found_room) {
+    fd_tokens_free(&w->found);
+    FD_TRY(fd_tokens_create(&w->found, t, w->found_room = length));
+  }
+  *n = fd_tokenizer_encode(t, symbols, length, 0, &w->found);
+  return FD_OK;
+}
+
+/* Root: whether sequence i has at most options->words words, also on the other strand if that is used. */
+static fd_status find_whole(work *w, int i) {
+  const fd_embed_options *o = w->options;
+  chunk *c = &w->c;
+  int64_t length = length_of(c, i), n;
+  FD_TRY(fd_grow(&c->whole, &c->whole_room, (size_t)i + 1, 1, "sequences"));
+  c->whole[i] = 0;
+  if (length > o->letters) return FD_OK;
+  FD_TRY(encode(w, c->symbols + c->start[i], length, &n));
+  c->whole[i] = n <= o->words;
+  if (!o->both_strands || !c->whole[i]) return FD_OK;
+  FD_TRY(fd_grow(&w->turned, &w->turned_room, (size_t)length, 1, "sequences"));
+  fd_reverse_complement(c->symbols + c->start[i], length, w->turned);
+  FD_TRY(encode(w, w->turned, length, &n));
+  c->whole[i] = n <= o->words;
+  return FD_OK;
+}
+
 /* Root, for an encoder over ids: checks that it can read the pieces of the sequence i just read; where rows are words, appends
  * them. */
 static fd_status find_words(work *w, int i, const char *id) {
   chunk *c = &w->c;
   const fd_tokenizer *t = w->encoder->tokenizer;
-  int64_t length = length_of(c, i), size = piece_length(w->options, length);
   char where[FD_PATH_MAX + 128];
-  if (!w->found.ids || size > w->found_room) {
-    fd_tokens_free(&w->found);
-    FD_TRY(fd_tokens_create(&w->found, t, w->found_room = size));
-  }
+  if (w->options->words) FD_TRY(find_whole(w, i));
+  const fd_embed_options *o = options_of(w, i);
+  int64_t length = length_of(c, i), size = piece_length(o, length);
   FD_TRY(fd_grow(&c->row, &c->row_room, (size_t)i + 2, sizeof *c->row, "sequences"));
   if (!i) c->row[0] = 0;
   c->row[i + 1] = c->row[i];
-  for (int64_t k = 0; k < pieces_of(w->options, length); k++) {
-    int64_t from = place_of(w->options, length, k, 0),
-            n = fd_tokenizer_encode(t, c->symbols + c->start[i] + from, size, 0, &w->found);
+  for (int64_t k = 0; k < pieces_of(o, length); k++) {
+    int64_t from = place_of(o, length, k, 0), n;
+    FD_TRY(encode(w, c->symbols + c->start[i] + from, size, &n));
     snprintf(where, sizeof where, "%s: sequence %.100s", w->options->path, id);
     FD_TRY(fd_tokenizer_check(t, size, n, w->encoder->network->positions, where));
     if (!w->words) continue;
@@ -247,6 +299,10 @@ static fd_status share_chunk(work *w) {
   FD_TRY(comm->ops->broadcast(comm, c->start, (n + 1) * sizeof *c->start, 0));
   FD_TRY(fd_grow(&c->symbols, &c->room, (size_t)c->start[n], 1, "sequences"));
   FD_TRY(comm->ops->broadcast(comm, c->symbols, (size_t)c->start[n], 0));
+  if (w->options->words) {
+    FD_TRY(fd_grow(&c->whole, &c->whole_room, n, 1, "sequences"));
+    FD_TRY(comm->ops->broadcast(comm, c->whole, n, 0));
+  }
   if (!w->words) return FD_OK;
   FD_TRY(fd_grow(&c->row, &c->row_room, n + 1, sizeof *c->row, "sequences"));
   FD_TRY(comm->ops->broadcast(comm, c->row, (n + 1) * sizeof *c->row, 0));
@@ -269,7 +325,7 @@ static int in_share(const work *w, int64_t n, int64_t number) {
 static void range_of(const work *w, int item, int64_t *begin, int64_t *end) {
   int64_t start = w->c.start[item], length = length_of(&w->c, item), all = w->c.start[w->c.count];
   int rank = w->comm->rank;
-  if (pieces_of(w->options, length) == 1) {
+  if (pieces_of(options_of(w, item), length) == 1) {
     *begin = 0, *end = in_share(w, all, start) ? length : 0;
     return;
   }
@@ -327,13 +383,14 @@ static fd_status list_pieces(work *w, cursor *at) {
   int64_t room = o->positions ? ROUND_PIECES : most(least(ROUND_PIECES, ROUND_VALUES / w->width), 1);
   w->listed = w->bases = 0;
   for (; at->item < w->c.count; at->item++, at->piece = 0) {
+    const fd_embed_options *cut = options_of(w, at->item);
     int64_t length = length_of(&w->c, at->item);
-    for (; at->piece < pieces_of(o, length); at->piece++, at->minus = 0)
+    for (; at->piece < pieces_of(cut, length); at->piece++, at->minus = 0)
       for (; at->minus <= o->both_strands; at->minus++) {
         if (w->listed == room) return FD_OK;
         FD_TRY(fd_grow(&w->list, &w->list_room, (size_t)w->listed + 1, sizeof *w->list, "pieces of sequences"));
-        w->list[w->listed] = (piece){at->item, at->minus, place_of(o, length, at->piece, at->minus), at->number++, w->bases};
-        w->bases += piece_length(o, length);
+        w->list[w->listed] = (piece){at->item, at->minus, place_of(cut, length, at->piece, at->minus), at->number++, w->bases};
+        w->bases += piece_length(cut, length);
         w->listed++;
       }
   }
@@ -346,13 +403,13 @@ static int is_mine(const work *w, const piece *p) {
   int64_t begin, end;
   if (w->words || !w->options->positions) return in_share(w, w->bases, p->before);
   range_of(w, p->item, &begin, &end);
-  return begin < end && p->from < end && p->from + piece_length(w->options, length_of(&w->c, p->item)) > begin;
+  return begin < end && p->from < end && p->from + piece_length(options_of(w, p->item), length_of(&w->c, p->item)) > begin;
 }
 
 static fd_status embed_share(work *w) {
   for (int64_t i = 0; i < w->listed; i++) {
     const piece *p = &w->list[i];
-    int length = (int)piece_length(w->options, length_of(&w->c, p->item));
+    int length = (int)piece_length(options_of(w, p->item), length_of(&w->c, p->item));
     if (is_mine(w, p)) FD_TRY(fd_encoding_put(w->e, w->c.symbols + w->c.start[p->item] + p->from, length, p->minus, p));
   }
   return fd_encoding_flush(w->e);
@@ -360,7 +417,7 @@ static fd_status embed_share(work *w) {
 
 /* Averages each of this rank's positions of a sequence over the pieces that contain it, whose latents were summed. */
 static void divide_positions(work *w, int item) {
-  const fd_embed_options *o = w->options;
+  const fd_embed_options *o = options_of(w, item);
   int64_t length = length_of(&w->c, item), begin, end;
   range_of(w, item, &begin, &end);
   for (int64_t t = begin; t < end; t++) {
@@ -393,7 +450,7 @@ static fd_status embed_rows(work *w) {
 static void add_parts(work *w) {
   for (int64_t i = 0; i < w->listed; i++) {
     int item = w->list[i].item;
-    double share = 1.0 / (double)(pieces_of(w->options, length_of(&w->c, item)) * (w->options->both_strands ? 2 : 1));
+    double share = 1.0 / (double)(pieces_of(options_of(w, item), length_of(&w->c, item)) * (w->options->both_strands ? 2 : 1));
     const float *part = w->parts + (size_t)i * (size_t)w->width;
     float *out = w->c.values + (size_t)item * (size_t)w->width;
     for (int c = 0; c < w->width; c++) out[c] = (float)(out[c] + share * part[c]);
@@ -420,7 +477,7 @@ static fd_status embed_pooled(work *w) {
 static fd_status fit_encoder(work *w) {
   int64_t longest = 0;
   for (int i = 0; i < w->c.count; i++) {
-    int64_t n = piece_length(w->options, length_of(&w->c, i));
+    int64_t n = piece_length(options_of(w, i), length_of(&w->c, i));
     if (n > longest) longest = n;
   }
   if (w->e && longest <= w->longest) return FD_OK;
@@ -494,21 +551,25 @@ static fd_status run(work *w, fd_sequences *s, fd_embed_taker *taker, void *cont
 fd_status fd_embed_run(const fd_embed_options *o, const fd_encoder *encoder, fd_comm *comm, fd_sequences *s,
                        fd_embed_taker *taker, void *context) {
   work w = {.options = o,
+            .uncut = *o,
             .encoder = encoder,
             .comm = comm,
             .width = fd_embed_width(o, encoder->network),
             .words = fd_embed_rows_are_words(o, encoder)};
+  w.uncut.window = 0;
   fd_status status = run(&w, s, taker, context);
   empty_chunk(&w.c);
   free(w.c.id);
   free(w.c.start);
   free(w.c.symbols);
+  free(w.c.whole);
   free(w.c.row);
   free(w.c.piece_row);
   free(w.c.spans);
   free(w.list);
   free(w.parts);
   fd_tokens_free(&w.found);
+  free(w.turned);
   free(w.row);
   fd_encoding_close(&w.e);
   return status;

@@ -8,10 +8,11 @@
 #include "tasks/pretrained.h"
 
 /* A sequence longer than `window` is cut into windows of that length, `stride` apart, the last one at the sequence's end; window
- * 0: never. Pooled features are averaged over the windows, positions over the windows that contain them. `both_strands` averages
- * with the reverse complement, which has windows of its own and whose positions are reversed: both strands of a sequence have the
- * same result but for rounding. For an encoder over ids the positions are the words of consecutive windows, each with its span;
- * both_strands is then 0, as the words of the reverse complement differ. */
+ * 0: never. One of at most `words` words on each strand that is used is not cut either. Pooled features are averaged over the
+ * windows, positions over the windows that contain them. `both_strands` averages with the reverse complement, which has windows
+ * of its own and whose positions are reversed: both strands of a sequence have the same result but for rounding. For an encoder
+ * over ids the positions are the words of consecutive windows, each with its span; both_strands is then 0, as the words of the
+ * reverse complement differ. */
 typedef struct fd_embed_options {
   const char *path; /* of the sequences, for messages */
   int task;         /* rows are a fine-tuned head's predictions: probabilities of classes, or the value */
@@ -19,6 +20,7 @@ typedef struct fd_embed_options {
   int positions;    /* rows are the latents of all nucleotides or words instead of pooled features */
   fd_features kind; /* of pooled features */
   int64_t window, stride;
+  int64_t words, letters; /* letters: the most that `words` words can have; 0, 0: only the window decides */
   int both_strands;
 } fd_embed_options;
 
@@ -29,7 +31,8 @@ enum { FD_POOL_POSITIONS = FD_FEATURES_MAX + 1, FD_POOL_TASK };
 /* The options of `findna embed` as given by the user. */
 typedef struct fd_embed_choice {
   int pool;               /* of FD_POOL_WORDS */
-  int64_t window, stride; /* window -1: as in pretraining, with logits 0; stride 0: half a window, for words a window */
+  int64_t window, stride; /* window -1: as in pretraining, with logits 0, and for byte pairs not below the model's positions;
+                           * stride 0: half a window, for words a window */
   int both_strands, logits;
 } fd_embed_choice;
 
