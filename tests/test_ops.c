@@ -322,6 +322,90 @@ static void bits_of_rows_do_not_depend_on_threads(void **state) {
   free(x), free(dy), free(first), free(ids), free(seqs.start);
 }
 
+/* Runs one of GRADIENTS backward passes over no rows; used: floats of to[4] that are gradients of parameters. */
+enum { GRADIENTS = 7, WIDE = 650, PARAMETERS = WIDE * WIDE };
+static void learn_from_nothing(fd_device *dev, int which, const float *w, float *to[4], size_t used[4]) {
+  enum { IN = 21, OUT = 37, TAPS = 4, HIDDEN = 50 };
+  int start[] = {0, 0, 0}, id = 0, wide = which == 1;
+  const fd_seqs seqs = {.count = 2, .micro_batches = 1, .start = start};
+  const fd_norm norm = {OUT, 0, 1e-5f, NULL, NULL};
+  const fd_mat none = fd_dense(&(float){0}, OUT);
+  const fd_delta delta = {2, 5, 7, 0, 1e-6f, w, w};
+  const fd_mixer block = {OUT, HIDDEN, 7, w, w, w, w};
+  used[0] = used[1] = OUT, used[2] = used[3] = 0;
+  switch (which) {
+    case 0:
+    case 1:
+      used[0] = wide ? WIDE * WIDE : IN * OUT, used[1] = wide ? WIDE : OUT;
+      dev->ops.linear_backward(dev, 0, 1, wide ? WIDE : IN, (int)used[1], none, w, none, none, to[0], to[1]);
+      break;
+    case 2: dev->ops.norm_backward(dev, 0, 1, &norm, none, w, none, none, to[0], to[1]); break;
+    case 3:
+      used[1] = 0;
+      dev->ops.gated_norm_backward(dev, 0, 1, 2, &norm, none, none, none, none, none, to[0]);
+      break;
+    case 4:
+      used[0] = IN * OUT, used[1] = OUT * TAPS;
+      dev->ops.lookup_backward(dev, 0, 1, OUT, IN, &id, 0, none, to[0]);
+      dev->ops.causal_conv_weights(dev, &seqs, OUT, TAPS, 0, none, none, to[1]);
+      break;
+    case 5:
+      used[0] = used[1] = 2;
+      dev->ops.delta_backward(dev, &seqs, &delta, none, none, w, none, none, none, to[0], to[1]);
+      break;
+    default:
+      used[0] = used[1] = OUT * HIDDEN, used[2] = HIDDEN, used[3] = OUT;
+      dev->ops.mixer_backward(dev, &seqs, &block, none, (fd_mat){0}, none, none, &(fd_mixer_grads){to[0], to[2], to[1], to[3]});
+  }
+}
+
+/* Gradients of parameters over no rows are zero, also in the first call of a device, which has no scratch memory yet. */
+static void no_rows_have_no_gradients(void **state) {
+  (void)state;
+  fd_config config;
+  float *w = random_floats(PARAMETERS, 1);
+  fd_config_defaults(&config);
+  for (int n = 0; n < GRADIENTS * device_count; n++) {
+    fd_device *dev;
+    float *to[4];
+    size_t used[4];
+    config.device.simd = devices[n / GRADIENTS].simd, config.device.precision = devices[n / GRADIENTS].precision;
+    config.device.threads = 1 + n % 2;
+    assert_ok(fd_device_open(&dev, &config, 0, 1));
+    for (int k = 0; k < 4; k++) to[k] = poison(PARAMETERS);
+    learn_from_nothing(dev, n % GRADIENTS, w, to, used);
+    assert_ok(dev->sync(dev));
+    for (int k = 0; k < 4; k++) {
+      for (size_t i = 0; i < used[k]; i++)
+        if (!(to[k][i] == 0)) fail_msg("%s: backward pass %d, gradient %d: [%zu] is not 0", dev->simd, n % GRADIENTS, k, i);
+      assert_true(isnan(to[k][used[k]]));
+      free(to[k]);
+    }
+    fd_device_close(&dev);
+  }
+  free(w);
+}
+
+/* A sequence without rows changes nothing for the others of its pack. */
+static void an_empty_sequence_is_skipped(void **state) {
+  (void)state;
+  for (int n = 0; n < 2 * device_count; n++) {
+    fd_device *dev = devices[n % device_count].dev;
+    mixer_case c = random_mixer(40, 40, 60);
+    size_t size = (size_t)(c.rows * c.d);
+    int count = c.seqs.count, *start = calloc((size_t)count + 2, sizeof *start), empty = between(0, count);
+    for (int i = 0; i <= count; i++) start[i + (i > empty)] = c.seqs.start[i];
+    start[empty + 1] = c.seqs.start[empty];
+    fd_seqs more = {.count = count + 1, .micro_batches = 1, .start = start};
+    float *y = poison(size), *same = poison(size);
+    dev->ops.mixer_forward(dev, &c.seqs, &c.block, fd_dense(c.x, c.d), (fd_mat){0}, fd_dense(y, c.d));
+    dev->ops.mixer_forward(dev, &more, &c.block, fd_dense(c.x, c.d), (fd_mat){0}, fd_dense(same, c.d));
+    assert_memory_equal(y, same, size * sizeof *y);
+    free(start), free(y), free(same);
+    free_mixer(&c);
+  }
+}
+
 /* A row's result depends neither on its place (rolled input yields rolled output, bit for bit) nor on other sequences in the
  * pack. */
 static void circular_equivariance_and_batch_independence(void **state) {
@@ -445,6 +529,8 @@ int main(void) {
       cmocka_unit_test(gelu_is_exact_to_fp32),
       cmocka_unit_test(bits_do_not_depend_on_threads),
       cmocka_unit_test(bits_of_rows_do_not_depend_on_threads),
+      cmocka_unit_test(no_rows_have_no_gradients),
+      cmocka_unit_test(an_empty_sequence_is_skipped),
       cmocka_unit_test(attention_does_not_depend_on_place),
       cmocka_unit_test(delta_rule_does_not_depend_on_place),
       cmocka_unit_test(circular_equivariance_and_batch_independence),

@@ -108,7 +108,7 @@ void fd_cpu_simd(char *text, size_t size) {
 }
 
 float *fd_cpu_scratch(fd_cpu *cpu, fd_cpu_slot slot, size_t floats) {
-  if (floats > cpu->scratch_size[slot]) {
+  if (floats > cpu->scratch_size[slot] || !cpu->scratch[slot]) { /* NULL means a failure, also for 0 floats */
     free(cpu->scratch[slot]);
     cpu->scratch_size[slot] = 0;
     fd_status status = fd_alloc(&cpu->scratch[slot], floats, sizeof(float), "scratch memory of the CPU kernels");

@@ -269,7 +269,7 @@ static void add_chunk(const mixer_call *call, const unit_range *u, int row) {
 static void sum_chunks(const mixer_call *call, const unit_range *u, float *c) {
   const fd_cpu_kernels *k = call->kernels;
   size_t tile = (size_t)k->rows * (size_t)k->panel, elements = (size_t)k->elements, step = place_of_units(call, 1, 0) / elements;
-  for (int row = 0; row < call->rows; row += CHUNK) {
+  for (int row = 0; row < call->rows || row == 0; row += CHUNK) { /* without tokens the sums are zero */
     if (u->sums) add_chunk(call, u, row);
     for (int p = u->from; p < u->to; p++)
       for (int s = 0; s < call->strips; s++)

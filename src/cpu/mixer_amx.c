@@ -186,7 +186,7 @@ typedef struct unit_range {
 static void sum_chunks(const block_call *call, const unit_range *u, float *c) {
   const fd_cpu_kernels *k = call->kernels;
   size_t tile = (size_t)k->rows * (size_t)k->panel, left = fd_cpu_left(k, CHUNK), right = fd_cpu_right(k, CHUNK);
-  for (int row = 0; row < call->rows; row += CHUNK)
+  for (int row = 0; row < call->rows || row == 0; row += CHUNK) /* without tokens the sums are zero */
     for (int p = u->from; p < u->to; p++)
       for (int s = 0; s < call->strips; s++)
         k->multiply(k->rows, k->panel, fd_smaller(call->rows - row, CHUNK),

@@ -23,6 +23,7 @@ static inline __attribute__((always_inline)) void for_tracks(const fd_seqs *seqs
   int s = fd_sequence_of(seqs->start, seqs->count, first);
   for (int row = first; row < end; s++) {
     int start = seqs->start[s], stop = seqs->start[s + 1], length = stop - start;
+    if (!length) continue; /* has no rotation */
     for (int i = 0; i < tracks && i < KNOWN; i++) shifts[i] = fd_mixer_shift(i, length);
     for (; row < stop && row < end; row++)
       for (int i = 0; i < tracks; i++) {
