@@ -139,6 +139,7 @@ static void conditions_between_options(void **state) {
 
 #define WORDS "objective.mnm_weight=0 objective.cl_weight=0 aug.student=M "
 #define MAE WORDS "model.channels=64 teacher.kind=none model.encoder=mae model.tokenizer=kmer model.kmer=3 model.vocabulary=66 "
+#define BERT WORDS "model.channels=64 teacher.kind=none model.encoder=bert model.tokenizer=kmer model.lm_head=own "
 #define HAD WORDS "model.channels=64 model.encoder=had model.tokenizer=letters "
 #define TUNED WORDS "task.outputs=2 "
 
@@ -153,6 +154,7 @@ static const char *const violations[][2] = {
     {MAE "model.lm_head=tied", "model.lm_head: model.encoder: mae has none"},
     {MAE "model.vocabulary=65", "model.vocabulary: 65; model.encoder: mae with model.kmer 3 has 66"},
     {MAE "model.layers=128 model.decoder_layers=127", "model.layers, model.decoder_layers: together 255; expected at most 254"},
+    {BERT "model.layers=257 train.dropout=0.1", "train.dropout: the random numbers of attention suffice for 256 layers"},
     {"objective.distil_weight=1", "objective.distil_weight and aug.sees are only for model.encoder: had"},
     {"aug.sees=visible", "objective.distil_weight and aug.sees are only for model.encoder: had"},
     {HAD "model.tokenizer=kmer", "model.tokenizer: model.encoder: had reads letters"},
@@ -192,6 +194,8 @@ static const char *const violations[][2] = {
 
 /* Values on the right side of the conditions. */
 static const char *const accepted[] = {MAE "model.layers=127 model.decoder_layers=127",
+                                       BERT "model.layers=256 train.dropout=0.1",
+                                       BERT "model.layers=1000",
                                        HAD "teacher.kind=none objective.distil_weight=0",
                                        HAD "teacher.kind=frozen objective.distil_weight=1 teacher.cache=true teacher.sees=clean",
                                        TUNED "teacher.kind=none model.encoder=hybrid model.channels=64 model.padding=512",
@@ -203,6 +207,7 @@ static const char *const accepted[] = {MAE "model.layers=127 model.decoder_layer
                                        "comm.limit=0"};
 #undef WORDS
 #undef MAE
+#undef BERT
 #undef HAD
 #undef TUNED
 

@@ -25,7 +25,7 @@ static int check_noise_last(const char *name, const char *key, const char *lette
 
 /* The random numbers of attention dropout are keyed by layer, 0 .. 255; a decoder's layers are numbered after the encoder's, with
  * one number between. */
-enum { LAYERS_MAX = 254 };
+enum { LAYERS_MAX = 254, LAYERS_ALONE_MAX = 256 };
 
 /* Rejects options of other encoders than the model's. */
 static int check_encoder(const fd_config *c, const char *name) {
@@ -65,6 +65,9 @@ static int check_autoencoder(const fd_config *c, const char *name) {
   NEED(!is_one || c->model.layers + c->model.decoder_layers <= LAYERS_MAX,
        "%s: model.layers, model.decoder_layers: together %lld; expected at most %d", name,
        (long long)(c->model.layers + c->model.decoder_layers), LAYERS_MAX);
+  NEED(c->model.encoder != FD_ARCH_BERT || c->train.dropout == 0 || c->model.layers <= LAYERS_ALONE_MAX,
+       "%s: train.dropout: the random numbers of attention suffice for %d layers, and model.layers is %lld", name,
+       LAYERS_ALONE_MAX, (long long)c->model.layers);
   return good;
 }
 
