@@ -108,6 +108,7 @@ void fd_pool_run(fd_pool *pool, int items, fd_pool_item *run, void *context) {
   atomic_store(&pool->busy, pool->threads - 1);
   begin_round(pool);
   take_items(pool, 0);
-  for (int spins = 0; atomic_load(&pool->busy) > 0; spins++)
-    if (spins > SPINS) sched_yield();
+  for (int spins = 0; atomic_load(&pool->busy) > 0;) /* one long item may be waited for longer than an int can count */
+    if (spins < SPINS) spins++;
+    else sched_yield();
 }
