@@ -30,7 +30,7 @@ INLINE vfloat normal_cdf(vfloat x) {
   return v_fma(x, sum, v_set(0.5f));
 }
 
-/* 2^t for t <= 0; 0 below -126. */
+/* 2^t for t <= 0, but 2^-126 below -126, and for NaN. */
 INLINE vfloat exp2_negative(vfloat t) {
   static const float c[8] = {1.0f,
                              0.6931471805599453f,
