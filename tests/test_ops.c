@@ -406,6 +406,34 @@ static void an_empty_sequence_is_skipped(void **state) {
   }
 }
 
+/* ALiBi gives most keys of a long sequence next to no weight: their weights and gradients are 0, or numbers with which processors
+ * calculate at full speed. */
+static void far_keys_have_no_denormal_numbers(void **state) {
+  (void)state;
+  enum { ROWS = 500, DIM = 8, SIZE = ROWS * DIM };
+  int one[] = {0, 1}, many[] = {0, ROWS};
+  const fd_seqs query = {.count = 1, .micro_batches = 1, .start = one}, keys = {.count = 1, .micro_batches = 1, .start = many};
+  const float slope = 0.5f;
+  const fd_attention a = {.heads = 1, .dim = DIM, .scale = 0.3f, .slopes = &slope};
+  for (int i = 0; i < device_count; i++) {
+    fd_device *dev = devices[i].dev;
+    float *q = random_floats(DIM, 1), *k = random_floats(SIZE, 1), *v = random_floats(SIZE, 1), *dy = random_floats(DIM, 1e-3f),
+          lse, *y = poison(DIM), *dq = poison(DIM), *dk = poison(SIZE), *dv = poison(SIZE);
+    fd_mat m[] = {fd_dense(q, DIM), fd_dense(k, DIM), fd_dense(v, DIM), fd_dense(y, DIM)};
+    dev->ops.attention_forward(dev, &query, &keys, &a, m[0], m[1], m[2], m[3], &lse);
+    dev->ops.attention_backward(dev, &query, &keys, &a, m[0], m[1], m[2], m[3], &lse, fd_dense(dy, DIM), fd_dense(dq, DIM),
+                                fd_dense(dk, DIM), fd_dense(dv, DIM));
+    for (int n = 0; n < SIZE; n++) {
+      assert_true(fpclassify(dk[n]) != FP_SUBNORMAL && fpclassify(dv[n]) != FP_SUBNORMAL);
+      if (n >= 200 * DIM) assert_true(dk[n] == 0 && dv[n] == 0);
+      else if (n < 50 * DIM) assert_true(dv[n] != 0);
+    }
+    for (int n = 0; n < DIM; n++) assert_true(isnormal(y[n]) && isnormal(dq[n]));
+    void *all[] = {q, k, v, dy, y, dq, dk, dv};
+    for (size_t n = 0; n < sizeof all / sizeof *all; n++) free(all[n]);
+  }
+}
+
 /* A row's result depends neither on its place (rolled input yields rolled output, bit for bit) nor on other sequences in the
  * pack. */
 static void circular_equivariance_and_batch_independence(void **state) {
@@ -531,6 +559,7 @@ int main(void) {
       cmocka_unit_test(bits_of_rows_do_not_depend_on_threads),
       cmocka_unit_test(no_rows_have_no_gradients),
       cmocka_unit_test(an_empty_sequence_is_skipped),
+      cmocka_unit_test(far_keys_have_no_denormal_numbers),
       cmocka_unit_test(attention_does_not_depend_on_place),
       cmocka_unit_test(delta_rule_does_not_depend_on_place),
       cmocka_unit_test(circular_equivariance_and_batch_independence),

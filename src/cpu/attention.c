@@ -189,7 +189,8 @@ static void load_queries(const attention_call *c, work *w) {
     double delta = 0;
     for (int j = 0; j < c->a->dim; j++) delta += (double)y[j] * (double)dy[j];
     w->sum[i] = (float)delta;
-    w->most[i] = (float)((double)c->lse[(size_t)(w->first_query + i) * (size_t)heads_of(c) + (size_t)w->head] * LOG2_E);
+    float lse = c->lse[(size_t)(w->first_query + i) * (size_t)heads_of(c) + (size_t)w->head];
+    w->most[i] = lse == -INFINITY ? 0 : (float)((double)lse * LOG2_E); /* a query without keys: all its scores are masked */
   }
   for (int i = 0; i < w->queries; i += c->tile) {
     int rows = w->queries - i < c->tile ? w->queries - i : c->tile, row = w->first_query + i;

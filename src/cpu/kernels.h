@@ -124,13 +124,13 @@ typedef struct fd_cpu_kernels {
   void (*norm_weights)(int rows, int n, const float *x, size_t x_ld, const float *stats, const float *dy, size_t dy_ld, float *dw,
                        float *db);
 
-  /* One block of keys of an online softmax: turns products q k into 2^(score - most), in place. Updates the running maximum
-   * `most` (initially FD_SCORE_LEAST) and the running sum of each row, and rescales its row of acc[rows, width] when the maximum
-   * grows. */
+  /* One block of keys of an online softmax: turns products q k into 2^(score - most), in place, 0 below 2^-64. Updates the
+   * running maximum `most` (initially FD_SCORE_LEAST) and the running sum of each row, and rescales its row of acc[rows, width]
+   * when the maximum grows. */
   void (*soften)(const fd_cpu_scores *c, float *s, float *most, float *sum, float *acc, int width);
 
   /* Turns products q k into probabilities p, and products dy v into scale p (dy v - delta), in place; lse is multiplied by log2
-   * e. */
+   * e, and finite also for a query whose keys are all masked. */
   void (*soften_backward)(const fd_cpu_scores *c, float *s, float *d, const float *lse, const float *delta, float scale);
 
   /* bits[n][8]: the words of fd_philox, lower halves first, for the counters (high, low + groups[i]); these sums must not

@@ -11,8 +11,9 @@ INLINE vfloat score_of(const fd_cpu_scores *c, const float *s, int j, vfloat at)
   return c->slope != 0 ? v_fma(v_abs(v_load(c->key_at + j) - at), v_set(-c->slope), t) : t;
 }
 
-/* 2^(t - most), 0 for masked keys. */
-INLINE vfloat weight_of(vfloat t, vfloat most) { return v_choose(t < v_set(FD_SCORE_LEAST), v_set(0), exp2_negative(t - most)); }
+/* 2^t for t <= 0; 0 below -64: of masked keys, and of those whose weight is lost in any sum. With ALiBi these are most keys of a
+ * long sequence, and their products would be denormal numbers, with which processors calculate many times slower. */
+INLINE vfloat weight_of(vfloat t) { return v_choose(t < v_set(-64), v_set(0), exp2_negative(t)); }
 
 /* The largest score of row i, per lane. */
 INLINE vfloat largest_of(const fd_cpu_scores *c, const float *s, int i, float most) {
@@ -25,7 +26,7 @@ INLINE vfloat largest_of(const fd_cpu_scores *c, const float *s, int i, float mo
 INLINE vfloat powers_of(const fd_cpu_scores *c, float *s, int i, float most) {
   vfloat at = v_set(c->query_at[i]), top = v_set(most), bad = {0}, total = {0};
   for (int j = 0; j < c->n; j += LANES) {
-    vfloat t = score_of(c, s, j, at), p = weight_of(t, top);
+    vfloat t = score_of(c, s, j, at), p = weight_of(t - top);
     bad = v_fma(t, v_set(0), bad);
     total += p;
     v_store(s + j, p);
@@ -43,7 +44,7 @@ INLINE void soften_rows(const fd_cpu_scores *c, int first, int rows, float *s, f
   for (int l = 1; l < LANES; l++) part[0] = v_max(part[l], part[0]);
   v_store(now, part[0]);
   vfloat before = v_load_part(most, rows);
-  v_store(shrink, exp2_negative(before - part[0]));
+  v_store(shrink, weight_of(before - part[0]));
   for (int i = 0; i < LANES; i++) part[i] = (vfloat){0};
   for (int i = 0; i < rows; i++) part[i] = powers_of(c, s + (size_t)i * c->ld, first + i, now[i]);
   v_transpose(LANES, part);
@@ -68,7 +69,7 @@ static void soften_backward(const fd_cpu_scores *c, float *s, float *d, const fl
   for (int i = 0; i < c->rows; i++, s += c->ld, d += c->ld) {
     vfloat at = v_set(c->query_at[i]), most = v_set(lse[i]), common = v_set(delta[i]);
     for (int j = 0; j < c->n; j += LANES) {
-      vfloat p = weight_of(score_of(c, s, j, at), most);
+      vfloat p = weight_of(score_of(c, s, j, at) - most);
       v_store(s + j, p);
       v_store(d + j, p * (v_load(d + j) - common) * v_set(scale));
     }
