@@ -434,6 +434,31 @@ static void far_keys_have_no_denormal_numbers(void **state) {
   }
 }
 
+/* A gated delta rule that forgets quickly ends in zeros: only the first row has a value, and each later row keeps 1/20 of it. */
+static void forgotten_rows_have_no_denormal_numbers(void **state) {
+  (void)state;
+  enum { ROWS = 100, KEYS_OF = 6, VALUES_OF = 5, IN = 2 * KEYS_OF + VALUES_OF };
+  int start[] = {0, ROWS};
+  const fd_seqs seqs = {.count = 1, .micro_batches = 1, .start = start};
+  const float none = 0;
+  const fd_delta delta = {1, KEYS_OF, VALUES_OF, 0, 1e-6f, &none, &none};
+  for (int i = 0; i < device_count; i++) {
+    fd_device *dev = devices[i].dev;
+    float *x = random_floats(ROWS * IN, 1), gates[ROWS][2], y[ROWS][VALUES_OF];
+    for (int r = 0; r < ROWS; r++) {
+      gates[r][0] = logf(19), gates[r][1] = 0; /* softplus: ln 20 */
+      for (int c = 2 * KEYS_OF; r && c < IN; c++) x[r * IN + c] = 0;
+    }
+    dev->ops.delta_forward(dev, &seqs, &delta, fd_dense(x, IN), fd_dense(gates[0], 2), fd_dense(y[0], VALUES_OF), NULL);
+    for (int r = 0; r < ROWS; r++)
+      for (int c = 0; c < VALUES_OF; c++) {
+        assert_true(fpclassify(y[r][c]) != FP_SUBNORMAL && (r < 40 || y[r][c] == 0) && fabsf(y[r][c]) <= powf(0.05f, (float)r));
+        if (r < 10) assert_true(y[r][c] != 0);
+      }
+    free(x);
+  }
+}
+
 /* A row's result depends neither on its place (rolled input yields rolled output, bit for bit) nor on other sequences in the
  * pack. */
 static void circular_equivariance_and_batch_independence(void **state) {
@@ -560,6 +585,7 @@ int main(void) {
       cmocka_unit_test(no_rows_have_no_gradients),
       cmocka_unit_test(an_empty_sequence_is_skipped),
       cmocka_unit_test(far_keys_have_no_denormal_numbers),
+      cmocka_unit_test(forgotten_rows_have_no_denormal_numbers),
       cmocka_unit_test(attention_does_not_depend_on_place),
       cmocka_unit_test(delta_rule_does_not_depend_on_place),
       cmocka_unit_test(circular_equivariance_and_batch_independence),

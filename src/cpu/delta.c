@@ -97,6 +97,8 @@ static double decay_of(const delta_call *c, const work *w, float gate, double *s
   return rate * softplus(at);
 }
 
+static float decay(double x) { return x < (double)FD_DECAY_LEAST ? 0 : (float)x; }
+
 /* Loads the rows of the chunk that starts at row `at` of the sequence. */
 static void load(const delta_call *c, work *w, int at) {
   int keys = c->of->keys;
@@ -109,9 +111,9 @@ static void load(const delta_call *c, work *w, int at) {
     w->root[i] = c->kernels->to_unit(keys, c->of->eps, 1, x + key_of(c, w), w->kq + (size_t)i * (size_t)wide);
     w->root[q] = c->kernels->to_unit(keys, c->of->eps, scale, x + query_of(c, w), w->kq + (size_t)q * (size_t)wide);
     memcpy(w->v + (size_t)i * (size_t)c->values_wide, x + value_of(c, w), (size_t)c->of->values * sizeof *x);
-    w->alpha[i] = (float)exp(decay_of(c, w, gates[w->head], NULL));
+    w->alpha[i] = decay(exp(decay_of(c, w, gates[w->head], NULL)));
     w->beta[i] = (float)(1 / (1 + exp(-(double)gates[c->of->heads + w->head])));
-    w->whole[i] = i ? w->whole[i - 1] * w->alpha[i] : w->alpha[i];
+    w->whole[i] = i ? decay((double)(w->whole[i - 1] * w->alpha[i])) : w->alpha[i];
   }
   c->kernels->decays(w->n, w->alpha, w->decay);
 }

@@ -46,10 +46,14 @@ static void to_unit_backward(int n, float r, float factor, const float *y, const
 
 enum { CHUNK_VECTORS = FD_DELTA_CHUNK / LANES };
 
+/* x, or 0 where its size is below FD_DECAY_LEAST. */
+INLINE vfloat v_decay(vfloat x) { return v_choose(v_abs(x) < v_set(FD_DECAY_LEAST), v_set(0), x); }
+
 static void decays(int n, const float *alpha, float *d) {
   for (int i = 0; i < n; i++, d += FD_DELTA_CHUNK) {
     if (i == 0) memset(d, 0, FD_DELTA_CHUNK * sizeof *d);
-    else scale(FD_DELTA_CHUNK, alpha[i], d - FD_DELTA_CHUNK, d);
+    for (int v = 0; i && v < CHUNK_VECTORS; v++)
+      v_store(d + v * LANES, v_decay(v_set(alpha[i]) * v_load(d - FD_DELTA_CHUNK + v * LANES)));
     d[i] = 1;
   }
 }
@@ -59,7 +63,7 @@ static void invert(int n, const float *a, float *t) {
     vfloat sum[CHUNK_VECTORS] = {{0}};
     for (int k = 0; k < i; k++)
       for (int v = 0; v < CHUNK_VECTORS; v++) sum[v] = v_fma(v_set(-a[k]), v_load(t + k * FD_DELTA_CHUNK + v * LANES), sum[v]);
-    for (int v = 0; v < CHUNK_VECTORS; v++) v_store(t + i * FD_DELTA_CHUNK + v * LANES, sum[v]);
+    for (int v = 0; v < CHUNK_VECTORS; v++) v_store(t + i * FD_DELTA_CHUNK + v * LANES, v_decay(sum[v]));
     t[i * FD_DELTA_CHUNK + i] = 1;
   }
 }

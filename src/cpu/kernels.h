@@ -20,6 +20,10 @@ typedef struct fd_cpu_scores {
 #define FD_SCORE_HIDDEN (-2e30f)
 #define FD_SCORE_LEAST (-1e29f) /* lower scores are those of masked keys */
 
+/* Decays of the gated delta rule below this are 0: they are lost in any sum, and their products would be denormal numbers, with
+ * which processors calculate many times slower. */
+#define FD_DECAY_LEAST 0x1p-60f
+
 /* How a product combines with the previous contents of C. */
 enum {
   FD_GEMM_SET, /* C is overwritten */
@@ -148,7 +152,7 @@ typedef struct fd_cpu_kernels {
   void (*to_unit_backward)(int n, float r, float scale, const float *y, const float *dy, float *dx);
 
   /* Matrices of n <= FD_DELTA_CHUNK rows of FD_DELTA_CHUNK floats: d[i][j] = alpha[j + 1] ... alpha[i], 1 for j = i, 0 for j > i;
-   * and the inverse t of 1 + the part of a below the diagonal. */
+   * and the inverse t of 1 + the part of a below the diagonal. Entries below FD_DECAY_LEAST are 0. */
   void (*decays)(int n, const float *alpha, float *d);
   void (*invert)(int n, const float *a, float *t);
 
