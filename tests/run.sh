@@ -36,9 +36,11 @@ if [ "${1-}" = --one ]; then
 fi
 
 # These run one at a time: they measure times, count processes, or need ports and disks of their own.
-alone=" test_cluster.sh test_faults.sh test_launch.sh test_laws.sh test_link.sh test_memory.sh test_mpich.sh test_numbers.c test_probe.sh test_stop.sh test_threads.sh test_watchdog.sh "
+alone=" test_cluster.sh test_faults.sh test_launch.sh test_laws.sh test_link.sh test_memory.sh test_mpich.sh test_stop.sh test_watchdog.sh "
 # These build in this folder, hence one after another, but beside other tests.
-builds=" test_bundle.sh test_library.sh test_machine_code.sh test_packages.sh test_registers.sh test_spills.sh "
+builds=" test_bundle.sh test_library.sh test_machine_code.sh test_packages.sh test_probe.sh test_registers.sh test_spills.sh "
+# These take long and would be among the last, with an idle core beside them: they begin first.
+long=" test_suites_records.sh test_tutorial.sh "
 export RESULTS=$(mktemp -d)
 trap 'rm -rf "$RESULTS"' EXIT
 if [ $# -gt 0 ]; then names=("$@"); else names=($(ls tests/test_*.c tests/test_*.sh | sed 's|tests/||')); fi
@@ -48,6 +50,7 @@ for name in "${names[@]}"; do
   case " ${WITHOUT-} " in *" $name "*) continue ;; esac
   if [[ $alone == *" $name "* ]]; then apart+=("$name")
   elif [[ $builds == *" $name "* ]]; then builders+=("$name")
+  elif [[ $long == *" $name "* ]]; then together=("$name" ${together[@]+"${together[@]}"})
   else together+=("$name"); fi
 done
 [ $((${#builders[@]} + ${#together[@]})) = 0 ] ||
