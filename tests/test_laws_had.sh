@@ -184,8 +184,8 @@ if [ -e "$FINDNA_PLUGIN" ]; then
   done
   train 1 grouped device.kind=cuda comm.share_gpu=true $few device.precision=bf16 device.group=4
   check "bf16: a pass of 4 micro-batches ends in the bits of 1" same bf16 grouped
-  kept="$few train.steps=8 teacher.sees=clean device.kind=cuda comm.share_gpu=true data.shards=few"
-  prepare few 16 8
+  kept="train.batch=4 train.virtual_ranks=2 train.steps=8 eval.windows=4 teacher.sees=clean device.kind=cuda comm.share_gpu=true data.shards=few"
+  prepare few 8 8 # four epochs
   train 1 gpu-asked $kept
   train 1 gpu-kept $kept teacher.cache=true
   check "bf16: cached features, the bits of a run without a cache" same gpu-asked gpu-kept
