@@ -322,7 +322,7 @@ YAML
   config=$work/tiny.yaml window=61 batch=8 single=4 device=cpu warm=3 every=5 count=3 size=512 torch_batch=1
   flop=$((16 * 18 * 20 * 2 * 64))
   small="train.batch=8 train.virtual_ranks=4 train.steps=4 eval.every=0 eval.windows=8 eval.monitor_windows=0 checkpoint.every=2"
-  long="train.steps=16 eval.every=0 eval.windows=8 eval.monitor_windows=0" steps="train.steps=10 eval.every=0 eval.windows=8 eval.monitor_windows=0"
+  long="train.steps=10 eval.every=0 eval.windows=8 eval.monitor_windows=0" steps="train.steps=10 eval.every=0 eval.windows=8 eval.monitor_windows=0"
 else
   config=findna window=1000 batch=128 single=16 device=cuda warm=15 every=20 count=40 size=8192 torch_batch=128
   flop=$((16 * 308 * 512 * 40 * 1010))
