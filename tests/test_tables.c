@@ -1,4 +1,4 @@
-/* Tables of labelled sequences in every form, names of classes, and the parts of rows: which rows leak, and which are held out. */
+/* Tables of labelled sequences in every form, names of classes, and the parts of rows: which leak, and which are held out. */
 #include "check.h"
 
 #include <lzma.h>
@@ -249,14 +249,10 @@ static void parts_follow_from_the_first_bases(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(tables_in_every_form),
-      cmocka_unit_test(many_columns),
-      cmocka_unit_test(bad_tables),
-      cmocka_unit_test(names_of_classes),
-      cmocka_unit_test(names_in_a_file),
-      cmocka_unit_test(packed_tables),
-      cmocka_unit_test(leakage_is_counted),
-      cmocka_unit_test(parts_follow_from_the_first_bases),
+      cmocka_unit_test(tables_in_every_form), cmocka_unit_test(many_columns),
+      cmocka_unit_test(bad_tables),           cmocka_unit_test(names_of_classes),
+      cmocka_unit_test(names_in_a_file),      cmocka_unit_test(packed_tables),
+      cmocka_unit_test(leakage_is_counted),   cmocka_unit_test(parts_follow_from_the_first_bases),
   };
   close(mkstemp(path));
   int code = cmocka_run_group_tests(tests, NULL, NULL);
