@@ -53,6 +53,19 @@ static size_t packed_weights(const fd_config *config, const fd_network *network,
   return weights * sizeof(float) * (config->teacher.kind == FD_TEACHER_EMA ? 3 : 2);
 }
 
+/* Bytes of scratch memory of CPU kernels for rows: of a ChordMixer block the gradients of its channels and hidden units and two
+ * packed operands, or the packed input of the widest linear layer. */
+static size_t cpu_kernels(const fd_config *config, const fd_network *network, int rows) {
+  enum { PANEL = 64 /* columns of a packed panel, at most */ };
+  size_t channels = (size_t)config->model.channels, hidden = (size_t)config->model.hidden, widest = 0;
+  if (config->model.encoder == FD_ARCH_CHORDMIXER) widest = channels + 2 * hidden + 2 * ((channels + PANEL - 1) / PANEL * PANEL);
+  for (int i = 0; i < network->params.count; i++) {
+    const fd_param *p = &network->params.item[i];
+    if (p->dims == 2 && (size_t)p->shape[1] > widest) widest = (size_t)p->shape[1];
+  }
+  return (size_t)rows * widest * sizeof(float);
+}
+
 /* What carries gradients between `ranks` ranks: a buffer for those that a peer sends, and NCCL's own. */
 static size_t link_memory(const fd_config *config, size_t params, int own_memory, int ranks) {
   int nccl = own_memory && !config->comm.share_gpu && config->comm.transport != FD_TRANSPORT_MPI;
@@ -63,7 +76,7 @@ size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_
                          int micro_batches) {
   int own = (int)(config->train.virtual_ranks / ranks) / micro_batches; /* passes of a step */
   int buffers = own > 1 ? fd_gradients_needed(own) : 0;
-  size_t own_kernels = own_memory ? kernels(config, network, form, rows, micro_batches) : 0;
+  size_t own_kernels = own_memory ? kernels(config, network, form, rows, micro_batches) : cpu_kernels(config, network, rows);
   if (!own_memory && own > 1) own_kernels += packed_weights(config, network, rows);
   int windows = (int)(config->train.batch / config->train.virtual_ranks);
   rows *= micro_batches;

@@ -5,8 +5,8 @@
 #include "model/network.h"
 
 /* Bytes of device memory of a trainer with this config on a device with this form of activations, including gradients and state,
- * for passes of `micro_batches` micro-batches of `rows` tokens. With `own_memory` (a GPU) also an upper bound of the scratch
- * memory of its kernels. */
+ * for passes of `micro_batches` micro-batches of `rows` tokens. Scratch memory of kernels is included: with `own_memory` (a GPU)
+ * an upper bound, else that for rows and for cached weights, but not the few MB of each thread of a CPU. */
 size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_form form, int own_memory, int ranks, int rows,
                          int micro_batches);
 
