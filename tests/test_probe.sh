@@ -33,6 +33,24 @@ check "and what stands beside it is as without" diff <(sed -n '/"name": "kmer"/,
 check "joined without the baseline" bash -c '[ $(grep -c "\"features\"" "$0") = 2 ]' <(probe 1 only.json --encoder student --joined --baseline none --seeds 1; cat only.json)
 expect "nothing to join" 64 "no features to join" "$FINDNA" probe --encoder none --joined --train train.tsv --test test.csv.gz
 
+# The numbers, and whose they are.
+# of FILE NAME: the means of accuracy, F1, MCC and AUROC of an item of a JSON file
+of() { awk -v name="\"$2\"," '/"name"/ { on = $2 == name } on && /: {$/ { key = $1 } on && /"mean"/ { n++; sub(",", "", $2); m[key] = $2 } END { if (n) printf "%.2f %.2f %.4f %.4f\n", 100 * m["\"accuracy\":"], 100 * m["\"f1\":"], m["\"mcc\":"], m["\"auroc\":"] }' "$1"; }
+for name in teacher student untrained kmer; do
+  check "$name: the table has the numbers of the JSON file" test "$(awk -v name=$name '$1 == name { print $3, $6, $9, $12 }' p1.json.log)" = "$(of p1.json $name)"
+done
+for which in teacher student; do
+  "$FINDNA" export run out_$which --encoder $which >/dev/null 2>&1 && "$FINDNA" import out_$which only_$which >/dev/null 2>&1
+  "$FINDNA" probe only_$which --train train.tsv --test test.csv.gz --baseline none --output only_$which.json >/dev/null 2>&1
+  check "$which: its scores are those of its weights alone" test -n "$(of p1.json $which)" -a "$(of only_$which.json student)" = "$(of p1.json $which)"
+done
+head -201 train.tsv >first.tsv
+"$FINDNA" probe --encoder none --train first.tsv --test test.csv.gz --kmer 1,2,3 --output first.json >/dev/null 2>&1
+check "a limit does not take the first rows" test -n "$(of first.json kmer)" -a "$(of first.json kmer)" != "$(of l1.json kmer)"
+# Two classes that differ in the first and the last letter of a word of six: only together do they tell the class.
+awk 'BEGIN { srand(6); print "sequence,label"; for (i = 0; i < 240; i++) { s = ""; for (k = 0; k < 3; k++) { for (j = 0; j < 6; j++) s = s substr("ACGT", 1 + int(rand() * 4), 1); x = rand() < 0.5; s = s substr("CG", 1 + x, 1) "ATAC" substr("CG", 1 + (x == i % 2), 1) } print s "," i % 2 } }' >words.csv
+expect "k = 6 is among those to choose from" 0 "^kmer .*\(k = 6\)" "$FINDNA" probe --encoder none --train words.csv --test words.csv
+
 t="--train train.tsv --test test.csv.gz"
 expect "no such run" 66 "nowhere" "$FINDNA" probe nowhere $t
 expect "no such table" 66 "absent.csv" "$FINDNA" probe run --train absent.csv --test test.csv.gz

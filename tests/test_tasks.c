@@ -303,6 +303,171 @@ static void features_know_no_padding(void **state) {
   fd_device_close(&dev);
 }
 
+/* --- the probe ------------------------------------------------------------------------------------------------------- */
+
+enum { PROBED = 120, ASKED = 50, PROBE_SEEDS = 3, MOST_CLASSES = 3 };
+
+/* Rows of random sequences, whose label says, most of the time, how much G and C they have. */
+static fd_table labelled_table(int rows, int classes) {
+  fd_table t = random_table(rows, 60);
+  t.classes = classes;
+  for (int r = 0; r < rows; r++) {
+    int strong = 0, length = (int)(t.start[r + 1] - t.start[r]);
+    for (int i = 0; i < length; i++) strong += t.symbols[t.start[r] + i] == FD_C || t.symbols[t.start[r] + i] == FD_G;
+    t.label[r] = draw(4) ? (strong * 20 > length * 9) + (classes > 2 && strong * 20 > length * 12) : (int)draw((uint32_t)classes);
+  }
+  return t;
+}
+
+/* What a probe is asked, and the scores and test logits of a fit. */
+typedef struct asked {
+  const fd_table *table[2]; /* training and test rows */
+  fd_probe_score score;
+  double logits[ASKED * MOST_CLASSES];
+} asked;
+
+/* One fit, step by step: lambda has the least loss on the rows that the seed's split holds out, after fits of the other training
+ * rows; then all training rows are fitted. */
+static void plain_fit(asked *a, const fd_design *train, const fd_design *test, int seed, int k) {
+  int order[PROBED], held_out, predicted[ASKED], classes = a->table[0]->classes;
+  const int *label = a->table[0]->label, *truth = a->table[1]->label;
+  fd_logistic *m;
+  fd_scores s;
+  a->score = (fd_probe_score){.k = k, .dims = train->dims, .selection_loss = INFINITY};
+  assert_ok(fd_probe_split(train->rows, (uint64_t)seed, 0.3, order, &held_out));
+  assert_int_equal(held_out, 3 * PROBED / 10);
+  for (int l = 0; l <= FD_PROBE_LAMBDAS; l++) {
+    double lambda = l < FD_PROBE_LAMBDAS ? fd_probe_lambdas[l] : a->score.lambda, loss;
+    int chooses = l < FD_PROBE_LAMBDAS, rows = chooses ? PROBED - held_out : PROBED;
+    assert_ok(fd_logistic_create(&m, classes, train->dims));
+    assert_ok(fd_logistic_fit(m, train, label, chooses ? order + held_out : NULL, rows, lambda, NULL));
+    if (chooses) assert_ok(fd_logistic_loss(m, train, label, order, held_out, &loss));
+    if (chooses && loss < a->score.selection_loss) a->score.selection_loss = loss, a->score.lambda = lambda;
+    if (!chooses) assert_ok(fd_logistic_predict(m, test, a->logits));
+    fd_logistic_free(&m);
+  }
+  fd_likeliest(ASKED, a->logits, classes, predicted);
+  assert_ok(fd_scores_of(ASKED, truth, predicted, classes, &s));
+  assert_ok(fd_auroc(ASKED, truth, a->logits, classes, &a->score.auroc));
+  a->score.accuracy = s.accuracy, a->score.f1 = s.f1, a->score.mcc = s.mcc;
+}
+
+/* The same with k-mer counts, alone or joined with features: k has the least loss, too. */
+static void plain_kmers(asked *a, const fd_design *features, int seed) {
+  static asked best;
+  best = (asked){.score.selection_loss = INFINITY};
+  for (int k = 1; k <= 3; k++) {
+    fd_sparse *kmers, *joined = NULL;
+    assert_ok(fd_kmers_create(&kmers, a->table[0], a->table[1], k));
+    if (features) assert_ok(fd_joined_create(&joined, features, kmers));
+    plain_fit(a, features ? &joined->train : &kmers->train, features ? &joined->test : &kmers->test, seed, k);
+    if (a->score.selection_loss < best.score.selection_loss) best = *a;
+    fd_sparse_free(&joined);
+    fd_sparse_free(&kmers);
+  }
+  *a = best;
+}
+
+static void check_item(const asked *a, const fd_probe_item *item, int seed) {
+  const fd_probe_score *got = &item->score[seed], *want = &a->score;
+  if (got->lambda != want->lambda || got->k != want->k)
+    fail_msg("%s, seed %d: lambda %g, k %g; expected %g, %g", item->name, seed, got->lambda, got->k, want->lambda, want->k);
+  assert_near(got->selection_loss, want->selection_loss, 1e-4); /* the fits begin elsewhere */
+  assert_near(got->dims, want->dims, 0);
+  assert_near(got->accuracy, want->accuracy, 1e-12);
+  assert_near(got->f1, want->f1, 1e-12);
+  assert_near(got->mcc, want->mcc, 1e-12);
+  assert_near(got->auroc, want->auroc, 1e-12);
+  for (int i = 0; i < ASKED * a->table[0]->classes && !seed; i++) assert_near(item->test[i], a->logits[i], 1e-12);
+}
+
+/* Checks an encoder's item of one seed, and the one of its features joined with k-mer counts. Only the training rows determine
+ * how features are whitened. */
+static void check_encoder(asked *a, const fd_encoder *encoder, const fd_probe_item *item, int seed) {
+  int width = encoder->network->channels;
+  float *x[2];
+  double *white[2], plane[2 * ASKED];
+  fd_design design[2];
+  fd_whitening *w;
+  for (int i = 0; i < 2; i++) {
+    x[i] = malloc((size_t)(a->table[i]->rows * width) * sizeof *x[i]);
+    white[i] = malloc((size_t)(a->table[i]->rows * width) * sizeof *white[i]);
+    assert_ok(fd_features_compute(encoder, FD_FEATURES_TOKENS, a->table[i], fd_comm_self(), x[i]));
+  }
+  assert_ok(fd_whitening_fit(&w, x[0], PROBED, width));
+  for (int i = 0; i < 2; i++) {
+    assert_ok(fd_whitening_apply(w, x[i], a->table[i]->rows, white[i]));
+    design[i] = (fd_design){.rows = a->table[i]->rows, .dims = w->kept, .dense = white[i]};
+  }
+  plain_fit(a, &design[0], &design[1], seed, 0);
+  check_item(a, item, seed);
+  fd_whitening_plane(w, x[1], ASKED, plane);
+  for (int i = 0; i < 2 * ASKED && !seed; i++) assert_near(item->plane[i], plane[i], 1e-12);
+  for (int i = 0; i < 2 && !seed; i++) assert_near(item->share[i], w->share[i], 1e-12);
+  plain_kmers(a, design, seed);
+  check_item(a, item + 1, seed);
+  fd_whitening_free(&w);
+  for (int i = 0; i < 2; i++) free(x[i]), free(white[i]);
+}
+
+/* Probes the encoders of `encoder`, of which the third is the untrained one with the weights `params`, on rows of these classes.
+ */
+static void check_probe(const fd_encoder encoder[3], float *params, int classes) {
+  fd_table train = labelled_table(PROBED, classes), test = labelled_table(ASKED, classes);
+  const fd_probe_options o = {.features = FD_FEATURES_TOKENS,
+                              .seeds = PROBE_SEEDS,
+                              .selection = 0.3,
+                              .untrained = 1,
+                              .run_seed = 40,
+                              .kmers = 1,
+                              .joined = 1,
+                              .ks = 3,
+                              .k = {1, 2, 3}};
+  const fd_probe_task task = {fd_comm_self(), &train, &test, 2, encoder, &encoder[2], NULL, 0};
+  static fd_probe_result r;
+  static asked a;
+  assert_ok(fd_probe_run(&o, &task, &r));
+  assert_int_equal(r.items, 7);
+  for (int seed = 0; seed < PROBE_SEEDS; seed++) {
+    a = (asked){.table = {&train, &test}};
+    fd_params_init(&encoder->network->params, 40 + (uint64_t)seed, params);
+    for (int i = 0; i < 3; i++) {
+      assert_string_equal(r.item[2 * i].name, encoder[i].name);
+      check_encoder(&a, &encoder[i], &r.item[2 * i], seed);
+    }
+    plain_kmers(&a, NULL, seed);
+    check_item(&a, &r.item[6], seed);
+  }
+  fd_probe_result_free(&r);
+  fd_table_free(&train);
+  fd_table_free(&test);
+}
+
+/* The probe of two encoders and of the untrained network, with and without k-mer counts, and of the counts. */
+static void a_probe_is_fitted_step_by_step(void **state) {
+  (void)state;
+  static const char *const names[3] = {"teacher", "student", "untrained"};
+  fd_config c;
+  fd_device *dev;
+  fd_network *network;
+  float *params[3];
+  fd_encoder encoder[3];
+  fd_config_defaults(&c);
+  c.model.channels = 12, c.model.hidden = 16, c.model.track = 3, c.model.networks = 1, c.model.cls = 2;
+  c.device.threads = 1;
+  assert_ok(fd_device_open(&dev, &c, 0, 1));
+  assert_ok(fd_network_create(&network, &c, 60));
+  for (int i = 0; i < 3; i++) {
+    params[i] = malloc(network->params.size * sizeof *params[i]);
+    fd_params_init(&network->params, 5 + (uint64_t)i, params[i]);
+    encoder[i] = (fd_encoder){names[i], network, params[i], dev, 2, NULL};
+  }
+  for (int classes = 2; classes <= MOST_CLASSES; classes++) check_probe(encoder, params[2], classes);
+  for (int i = 0; i < 3; i++) free(params[i]);
+  fd_network_destroy(&network);
+  fd_device_close(&dev);
+}
+
 /* --- context tables -------------------------------------------------------------------------------------------------- */
 
 /* Counts the middle nucleotide of 2 * reach + 1, with some neighbours masked, by scanning all windows each time. */
@@ -359,10 +524,15 @@ static void context_tables(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(scores_against_counting),      cmocka_unit_test(whitening_gives_the_identity),
-      cmocka_unit_test(classifier_finds_the_minimum), cmocka_unit_test(kmers_against_counting),
-      cmocka_unit_test(joined_features_are_both),     cmocka_unit_test(splits_are_permutations),
-      cmocka_unit_test(features_know_no_padding),     cmocka_unit_test(context_tables),
+      cmocka_unit_test(scores_against_counting),
+      cmocka_unit_test(whitening_gives_the_identity),
+      cmocka_unit_test(classifier_finds_the_minimum),
+      cmocka_unit_test(kmers_against_counting),
+      cmocka_unit_test(joined_features_are_both),
+      cmocka_unit_test(splits_are_permutations),
+      cmocka_unit_test(features_know_no_padding),
+      cmocka_unit_test(a_probe_is_fitted_step_by_step),
+      cmocka_unit_test(context_tables),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
