@@ -141,11 +141,63 @@ static void costs_are_of_the_first_known_kind(void **state) {
   free(c.row), free(o), free(e);
 }
 
+/* Student's density, up to a factor. */
+static double density(double t, int freedom) { return pow(1 + t * t / freedom, -(freedom + 1) / 2.0); }
+
+/* Half the width of an interval is a multiple of sd / sqrt(seeds) below which 95 % of Student's distribution lie, by Simpson's
+ * rule; its tails beyond a large t are those of the substitution t = 1 / u. */
+static void intervals_hold_95_percent(void **state) {
+  (void)state;
+  enum { STEPS = 20000 };
+  for (int seeds = 2; seeds <= FD_EVALUATION_SEEDS; seeds++) {
+    char names[FD_EVALUATION_SEEDS][8];
+    fd_contest_row a = {.method = "m", .seeds = seeds}, b = a;
+    double squares = 0, inside = 0, outside = 0;
+    for (int i = 0; i < seeds; i++) {
+      snprintf(names[i], sizeof names[i], "%d", i);
+      a.seed[i] = b.seed[i] = names[i];
+      a.value[i] = 0.5 + 0.01 * i, b.value[i] = 0.4;
+      squares += pow(0.01 * (i - (seeds - 1) / 2.0), 2);
+    }
+    fd_contest_gain g = fd_contest_between(&a, &b);
+    double t = (g.high - g.mean) / sqrt(squares / (seeds - 1) / seeds);
+    assert_near(g.mean, 0.1 + 0.01 * (seeds - 1) / 2.0, 1e-12);
+    assert_near(g.mean - g.low, g.high - g.mean, 1e-12);
+    for (int i = 0; i <= STEPS; i++) {
+      double share = i % STEPS ? 2 + 2 * (i % 2) : 1, u = (i + 1e-9) / STEPS / t;
+      inside += share * density(t * i / STEPS, seeds - 1) * t;
+      outside += share * density(1 / u, seeds - 1) / (u * u) / t;
+    }
+    assert_near(inside / (inside + outside), 0.95, 3e-4);
+  }
+}
+
+/* A task in which a contestant equals k-mer counts is none in which it is better; random weights cost no pretraining. */
+static void equal_is_not_better(void **state) {
+  (void)state;
+  fd_evaluation *e = evaluation();
+  fd_evaluation_outcome *o = outcomes();
+  fd_contest c;
+  for (int i = 0; i < MODELS; i++) o[0].row[i].mean = kmers[0], e->model[i].cost = (fd_cost){2, 0};
+  for (int t = 0; t < TASKS; t++) put(&o[t], "A-0", "fine-tuned untrained", 0.5), put(&o[t], "A-1", "fine-tuned untrained", 0.6);
+  assert_ok(fd_contest_make(e, o, &c));
+  assert_int_equal(c.count, 3);
+  assert_int_equal(c.row[0].better, 1);
+  assert_near(c.row[0].cost[0].hours, 2, 0);
+  for (int i = 0; i < c.count; i++)
+    if (strstr(c.row[i].method, "untrained")) assert_true(c.row[i].seeds == 2 && isnan(c.row[i].cost[0].hours));
+  free(c.row), free(o), free(e);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(seeds_are_repetitions_and_tasks_blocks), cmocka_unit_test(pairs_have_the_same_seed),
-      cmocka_unit_test(tasks_that_some_lack_count_for_none),    cmocka_unit_test(one_seed_has_no_interval),
+      cmocka_unit_test(seeds_are_repetitions_and_tasks_blocks),
+      cmocka_unit_test(pairs_have_the_same_seed),
+      cmocka_unit_test(tasks_that_some_lack_count_for_none),
+      cmocka_unit_test(one_seed_has_no_interval),
       cmocka_unit_test(costs_are_of_the_first_known_kind),
+      cmocka_unit_test(intervals_hold_95_percent),
+      cmocka_unit_test(equal_is_not_better),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
