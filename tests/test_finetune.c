@@ -183,6 +183,81 @@ static void a_rule_is_learnt(void **state) {
   }
 }
 
+/* The scores of rows against their definitions, from the outputs of the head. */
+static void check_values(const fd_table *t, const double *z, const fd_task_scores *s) {
+  double n = t->rows, mean = 0, square = 0, error = 0, sums[5] = {0};
+  for (int i = 0; i < t->rows; i++) {
+    double x = z[i], y = (double)t->value[i];
+    mean += y / n, error += (x - y) * (x - y) / n;
+    sums[0] += x, sums[1] += y, sums[2] += x * x, sums[3] += y * y, sums[4] += x * y;
+  }
+  for (int i = 0; i < t->rows; i++) square += pow((double)t->value[i] - mean, 2) / n;
+  assert_near(s->loss, error, 1e-9);
+  assert_near(s->r2, 1 - error / square, 1e-6);
+  assert_near(s->correlation,
+              (n * sums[4] - sums[0] * sums[1]) / sqrt((n * sums[2] - sums[0] * sums[0]) * (n * sums[3] - sums[1] * sums[1])),
+              1e-6);
+}
+
+/* Of two classes; label 2 is one that the head does not know: such a row has no loss, and is wrong. */
+static void check_classes(const fd_table *t, const double *z, const fd_task_scores *s) {
+  double loss = 0, hits = 0, is[3] = {0}, said[2] = {0}, hit[2] = {0}, won = 0;
+  for (int i = 0; i < t->rows; i++) {
+    int label = t->label[i], answer = z[2 * i + 1] > z[2 * i];
+    is[label]++, said[answer]++, hits += answer == label;
+    if (label < 2) hit[label] += answer == label, loss += log(1 + exp(z[2 * i + 1 - label] - z[2 * i + label]));
+    for (int k = 0; k < t->rows && label == 1; k++)
+      if (t->label[k] == 0) won += z[2 * i + 1] - z[2 * i] > z[2 * k + 1] - z[2 * k];
+  }
+  int of = 2 + (is[2] > 0);
+  assert_true(is[0] > 9 && is[1] > 9 && said[0] > 4 && said[1] > 4);
+  assert_near(s->loss, loss / (is[0] + is[1]), 1e-6);
+  assert_near(s->accuracy, hits / t->rows, 1e-12);
+  assert_near(s->balanced, (hit[0] / is[0] + hit[1] / is[1]) / of, 1e-12);
+  assert_near(s->f1, (2 * hit[0] / (is[0] + said[0]) + 2 * hit[1] / (is[1] + said[1])) / of, 1e-12);
+  if (!isnan(s->auroc)) assert_near(s->auroc, won / (is[0] * is[1]), 1e-12);
+}
+
+/* Scores of values, and of classes by each way: in double precision, and as for more than FD_CLASSES_EXACT classes. */
+static void scores_equal_their_definitions(void **state) {
+  (void)state;
+  for (int kind = FD_TASK_CLASSES; kind <= FD_TASK_VALUES; kind++)
+    for (int unknown = 0; unknown <= (kind == FD_TASK_CLASSES); unknown++) {
+      tuning t;
+      fd_table table = make_table(20, 40), test = make_table(150, 40);
+      fd_task_scores s, many;
+      fd_prediction p;
+      fd_config_defaults(&t.config);
+      t.config.task.kind = kind, t.config.task.hidden = 5;
+      t.config.train.batch = 4, t.config.train.virtual_ranks = 1, t.config.train.steps = 10;
+      open_tuning(&t, &table, NULL);
+      float *w = t.state->array[FD_STUDENT];
+      fd_selection sel = {&t.config, &test, {"test", t.network, w, t.dev, 3, NULL}, w, 10, NULL};
+      const fd_param *bias = t.network->task.out_bias, *weight = t.network->task.out_weight;
+      for (size_t i = 0; i < weight->size; i++) w[weight->offset + i] *= 40; /* answers of both classes, and far from the means */
+      assert_ok(fd_selection_score(&sel, fd_comm_self(), &test, &s, &p));
+      double middle = 0; /* of the differences between the outputs, or of the outputs */
+      for (int i = 0; i < 150; i++)
+        middle += (kind == FD_TASK_CLASSES ? p.output[2 * i + 1] - p.output[2 * i] : p.output[i] - 0.5) / 150;
+      w[bias->offset] += (float)(kind == FD_TASK_CLASSES ? middle : -middle);
+      fd_prediction_free(&p);
+      for (int i = 0; i < 150 && unknown; i += 7) test.label[i] = 2, test.classes = 3;
+      assert_ok(fd_selection_score(&sel, fd_comm_self(), &test, &s, &p));
+      if (kind == FD_TASK_VALUES) check_values(&test, p.output, &s);
+      else check_classes(&test, p.output, &s);
+      sel.cpu = t.dev;
+      if (kind == FD_TASK_CLASSES) {
+        assert_ok(fd_selection_score(&sel, fd_comm_self(), &test, &many, NULL));
+        check_classes(&test, p.output, &many);
+        assert_near(many.mcc, s.mcc, 1e-12);
+        assert_true(isnan(many.auroc) && !isnan(s.auroc));
+      }
+      fd_prediction_free(&p);
+      close_tuning(&t, &table);
+      fd_table_free(&test);
+    }
+}
+
 /* The loss that a step reports is the mean loss of its rows in the evaluation. */
 static void training_and_evaluation_agree(void **state) {
   (void)state;
@@ -442,17 +517,12 @@ static void epochs_differ(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(class_weights_reach_their_rows),
-      cmocka_unit_test(epochs_differ),
-      cmocka_unit_test(gradients_equal_finite_differences),
-      cmocka_unit_test(a_rule_is_learnt),
-      cmocka_unit_test(training_and_evaluation_agree),
-      cmocka_unit_test(areas_equal_counted_pairs),
-      cmocka_unit_test(precision_is_that_of_a_reference),
-      cmocka_unit_test(unknown_rows_change_no_area),
-      cmocka_unit_test(curves_are_counted_shares),
-      cmocka_unit_test(figures_are_drawn_from_the_rows),
-      cmocka_unit_test(a_network_has_dropout_only_in_fine_tuning),
+      cmocka_unit_test(class_weights_reach_their_rows),     cmocka_unit_test(epochs_differ),
+      cmocka_unit_test(gradients_equal_finite_differences), cmocka_unit_test(a_rule_is_learnt),
+      cmocka_unit_test(training_and_evaluation_agree),      cmocka_unit_test(scores_equal_their_definitions),
+      cmocka_unit_test(areas_equal_counted_pairs),          cmocka_unit_test(precision_is_that_of_a_reference),
+      cmocka_unit_test(unknown_rows_change_no_area),        cmocka_unit_test(curves_are_counted_shares),
+      cmocka_unit_test(figures_are_drawn_from_the_rows),    cmocka_unit_test(a_network_has_dropout_only_in_fine_tuning),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
