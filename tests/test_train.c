@@ -537,6 +537,34 @@ static void gradients_equal_finite_differences(void **state) {
   free(windows.symbols);
 }
 
+/* Learning rate, momentum and beta1 follow from the number of the step, whether or not the steps before it updated anything. */
+static void schedules_count_steps(void **state) {
+  (void)state;
+  fd_windows windows = many_windows(40, 50);
+  small_run r = {.config = busy_config()};
+  fd_step step;
+  r.config.optim.schedule = FD_SCHEDULE_ONE_CYCLE;
+  open_run(&r, &windows);
+  size_t n = r.network->params.size, i = n / 2;
+  looked l = {&r, malloc(n * sizeof(float)), 0};
+  r.trainer->points = &(fd_trace_points){&l, no_outputs, keep_gradient};
+  for (int t = 0; t < 4; t++) {
+    float kept = r.state->array[FD_STUDENT][3];
+    double m = (double)r.state->array[FD_ADAM_M][i], b1 = fd_schedule_beta1(&r.config, t, 12);
+    if (t == 1) r.state->array[FD_STUDENT][3] = INFINITY;
+    assert_ok(fd_trainer_step(r.trainer, &step));
+    assert_int_equal(step.skipped, t == 1);
+    assert_near(step.lr, fd_schedule_lr(&r.config, t, 12), 0);
+    assert_near(step.momentum, fd_schedule_momentum(&r.config, t, 12), 0);
+    if (t == 1) r.state->array[FD_STUDENT][3] = kept;
+    else m = b1 * m + (1 - b1) * step.clip * (double)l.gradient[i];
+    assert_near((double)r.state->array[FD_ADAM_M][i], m, 1e-5 * fabs(m));
+  }
+  free(l.gradient);
+  close_run(&r);
+  free(windows.symbols);
+}
+
 /* [CLS] tokens that are not learned start from equal rows; learned ones do not, and each of them changes in training. */
 static void learned_tokens_differ(void **state) {
   (void)state;
@@ -592,6 +620,7 @@ int main(void) {
       cmocka_unit_test(memory_is_foreseen),
       cmocka_unit_test(ways_to_the_same_bits),
       cmocka_unit_test(gradients_equal_finite_differences),
+      cmocka_unit_test(schedules_count_steps),
       cmocka_unit_test(learned_tokens_differ),
       cmocka_unit_test(no_term_no_projection),
   };
