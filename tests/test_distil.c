@@ -1,5 +1,6 @@
 /* Distillation against golden5's values of independent implementations: the loss (kd_loss_*), and a training step of each
- * published student (kd_transformer, kd_hybrid, kd_cnn), on the CPU and on the emulated GPU or the GPU of FINDNA_PLUGIN. */
+ * published student (kd_transformer, kd_hybrid, kd_cnn), on the CPU and on the emulated GPU or the GPU of FINDNA_PLUGIN; and
+ * running statistics. */
 #include "find_gpu.h"
 #include "golden5.h"
 
@@ -312,9 +313,47 @@ static void configs_have_the_published_sizes(void **state) {
   }
 }
 
+/* A running statistic keeps 0.9 of its value, and takes 0.1 of the mean over the micro-batches, whose sum is in the place of its
+ * gradient; the optimizer then sees no gradient there. */
+static void running_statistics_are_means_over_the_micro_batches(void **state) {
+  (void)state;
+  char *settings[] = {"model.encoder=cnn", "task.outputs=2",         "model.channels=6",      "model.filters=5",
+                      "device.threads=1",  "objective.mnm_weight=0", "objective.cl_weight=0", "teacher.kind=none"};
+  fd_config c;
+  fd_device *dev;
+  fd_network *network;
+  fd_running r;
+  assert_ok(fd_config_parse(&c, "", 0, "test", settings, sizeof settings / sizeof *settings));
+  assert_ok(fd_device_open(&dev, &c, 0, 1));
+  assert_ok(fd_network_create(&network, &c, 30));
+  const fd_params *params = &network->params;
+  float *gradient = malloc(params->size * sizeof *gradient), *student = malloc(params->size * sizeof *student);
+  for (size_t i = 0; i < params->size; i++) gradient[i] = (float)(i % 7), student[i] = (float)(i % 5);
+  assert_ok(fd_running_create(&r, dev, params));
+  assert_int_equal(r.size, 2 * 5);
+  assert_ok(fd_running_take(&r, gradient, student));
+  for (size_t i = 0; i < params->size; i++) student[i] += 100; /* an update, which is undone for running statistics */
+  assert_ok(fd_running_put(&r, 4, student));
+  for (int k = 0; k < params->count; k++) {
+    const fd_param *p = &params->item[k];
+    for (size_t i = p->offset; i < p->offset + p->size; i++) {
+      int runs = fd_param_is_running(p);
+      assert_near((double)student[i], runs ? 0.9 * (double)(i % 5) + 0.1 * (double)(i % 7) / 4 : 100.0 + (double)(i % 5), 1e-5);
+      assert_near((double)gradient[i], runs ? 0 : (double)(i % 7), 0);
+    }
+  }
+  fd_running_free(&r);
+  free(gradient), free(student);
+  fd_network_destroy(&network);
+  fd_device_close(&dev);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(two_classes), cmocka_unit_test(five_classes),
-                                     cmocka_unit_test(students_on_the_cpu), cmocka_unit_test(students_on_the_gpu),
-                                     cmocka_unit_test(configs_have_the_published_sizes)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(two_classes),
+                                     cmocka_unit_test(five_classes),
+                                     cmocka_unit_test(students_on_the_cpu),
+                                     cmocka_unit_test(students_on_the_gpu),
+                                     cmocka_unit_test(configs_have_the_published_sizes),
+                                     cmocka_unit_test(running_statistics_are_means_over_the_micro_batches)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
