@@ -333,6 +333,54 @@ static void good_files(void **state) {
   assert_int_equal(config.objective.cl_axis, FD_AXIS_D);
 }
 
+#define WINDOWS "model.encoder=chordmixer "
+#define HIDDEN                                                                                                         \
+  "model.encoder=bert model.channels=64 model.heads=2 model.lm_head=own objective.mnm_weight=0 objective.cl_weight=0 " \
+  "teacher.kind=none "
+#define TASK "objective.mnm_weight=0 objective.cl_weight=0 teacher.kind=none task.outputs=2 "
+/* Overrides, and the options of which a warning says that they have no effect. */
+static const char *const without_effect[][2] = {
+    {WINDOWS "aug.noise=0.1 aug.size=3 aug.trans=shift objective.mnm_tau=2 objective.cl_axis=D objective.tau_student=0.2 "
+             "objective.prototypes=9 teacher.momentum=0.9 teacher.centre_momentum=0.9 teacher.order=before",
+     ""},
+    {WINDOWS "task.dropout=0.1 task.hidden=4 aug.mutation=0.2", "aug.mutation task.hidden task.dropout"},
+    {HIDDEN "aug.mask_rate=0.2 train.dropout=0.2", ""},
+    {HIDDEN "aug.noise=0.1 aug.size=3 aug.trans=shift objective.mnm_tau=2 objective.cl_axis=D objective.tau_student=0.2 "
+            "objective.prototypes=9 teacher.momentum=0.9 teacher.centre_momentum=0.9 teacher.order=before",
+     "aug.noise aug.size aug.trans objective.mnm_tau objective.cl_axis objective.prototypes objective.tau_student "
+     "teacher.momentum teacher.order teacher.centre_momentum"},
+    {TASK "task.dropout=0.1 task.balance=true aug.mutation=0.2", ""},
+    {TASK "model.encoder=bert model.channels=64 model.heads=2 train.dropout=0.1", "train.dropout"},
+    {"objective.mnm_weight=0 objective.cl_weight=0 teacher.kind=none task.kind=values task.outputs=1 task.balance=true",
+     "task.balance"}};
+#undef WINDOWS
+#undef HIDDEN
+#undef TASK
+
+/* Options that a run does not use are named, and no others: neither those of its kind, nor weights, nor defaults. */
+static void unused_options_are_named(void **state) {
+  (void)state;
+  for (size_t i = 0; i < sizeof without_effect / sizeof *without_effect; i++) {
+    enum { OVERRIDES = 20 };
+    fd_config config;
+    ear e;
+    char text[1024], *rest = text, *overrides[OVERRIDES], said[2048] = "";
+    int count = 0;
+    snprintf(text, sizeof text, "%s", without_effect[i][0]);
+    while (count < OVERRIDES && (overrides[count] = strsep(&rest, " "))) count++;
+    assert_ok(parse(&config, "", 0, overrides, count, &e));
+    listen_begin(&e);
+    fd_config_warn_unused(&config);
+    listen_end(&e);
+    for (char *line = strtok(e.text, "\n"); line; line = strtok(NULL, "\n")) {
+      char name[64];
+      assert_int_equal(sscanf(line, "findna: warning: %63s has no effect on this run", name), 1);
+      snprintf(said + strlen(said), sizeof said - strlen(said), "%s%s", *said ? " " : "", name);
+    }
+    assert_string_equal(said, without_effect[i][1]);
+  }
+}
+
 static char *print(const fd_config *config, fd_config_style style, size_t *bytes) {
   char *text = NULL;
   FILE *out = open_memstream(&text, bytes);
@@ -482,6 +530,7 @@ int main(void) {
       cmocka_unit_test(bad_overrides),
       cmocka_unit_test(all_errors_are_reported),
       cmocka_unit_test(good_files),
+      cmocka_unit_test(unused_options_are_named),
       cmocka_unit_test(home),
       cmocka_unit_test(print_and_parse),
       cmocka_unit_test(options_are_documented),
