@@ -1,5 +1,5 @@
-/* Sequence files against their known content: every format, odd line ends and letters, any order of reading; and the placement
- * of windows. */
+/* Sequence files against their known content: every format, odd line ends and letters, any order of reading; intervals; and the
+ * placement of windows. */
 #include "check.h"
 #include "scratch.h"
 
@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "data/alphabet.h"
 #include "data/placement.h"
+#include "data/sequences.h"
 
 static uint64_t counter;
 
@@ -336,6 +337,56 @@ static void names_as_they_are(void **state) {
   fd_genome_free(&g);
 }
 
+/* Intervals of a BED file, in its order: where they lie, their strand and their name (NULL: made of the position). The first ones
+ * are read record by record; with those behind, which go back to the first record, all are cut in advance. */
+static const struct {
+  const char *line;
+  int record, begin, end, minus;
+  const char *name;
+} rows[] = {{"chr1\t105\t117\n", 0, 105, 117, 0, NULL},
+            {"chr1\t105\t117\tp\t0\t+\n", 0, 105, 117, 0, "p"},
+            {"chr1\t105\t117\tm\t7\t-\n", 0, 105, 117, 1, "m"},
+            {"track name=x\nbrowser\nchr1\t100\t140\t.\t0\t.\n", 0, 100, 140, 0, NULL},
+            {"chr2 0   9  blanks\n", 1, 0, 9, 0, "blanks"},
+            {"track\t0\t20\ttracks\t-\t-\n", 2, 0, 20, 1, "tracks"},
+            {"chr2 \t 3\t30 \t around \t0\t-\n", 1, 3, 30, 1, "around"},
+            {"chr1\t139\t140\t\t0\t\n", 0, 139, 140, 0, NULL}};
+
+static void intervals(void **state) {
+  (void)state;
+  static const char *const contigs[] = {"chr1", "chr2", "track"};
+  static const int first[] = {100, 0, 0}, length[] = {40, 30, 20};
+  char genome[FD_PATH_MAX], text[1024], letters[3][41], name[64];
+  int at = 0;
+  for (int r = 0; r < 3; r++) {
+    for (int i = 0; i < length[r]; i++) letters[r][i] = "ACGT"[draw(4)];
+    at += sprintf(text + at, r ? ">%s\n%.*s\n" : ">%s:101-140\n%.*s\n", contigs[r], length[r], letters[r]);
+  }
+  write_bytes("intervals.fa", text, (size_t)at);
+  memcpy(genome, path, sizeof genome);
+  for (int count = 4; count <= 8; count += 4) {
+    fd_sequences *sequences;
+    for (int i = at = 0; i < count; i++) at += sprintf(text + at, "%s", rows[i].line);
+    write_bytes("intervals.bed", text, (size_t)at);
+    assert_ok(fd_sequences_open(&sequences, path, genome));
+    assert_int_equal(fd_sequences_count(sequences), count);
+    for (int i = 0; i < count; i++) {
+      fd_sequence got;
+      int n = rows[i].end - rows[i].begin, from = rows[i].begin - first[rows[i].record];
+      snprintf(name, sizeof name, "%s:%d-%d", contigs[rows[i].record], rows[i].begin, rows[i].end);
+      assert_ok(fd_sequences_next(sequences, &got));
+      assert_string_equal(got.id, rows[i].name ? rows[i].name : name);
+      assert_string_equal(got.contig, contigs[rows[i].record]);
+      assert_true(got.length == n && got.start == rows[i].begin && got.minus == rows[i].minus);
+      for (int k = 0; k < n; k++) {
+        uint8_t symbol = plain_symbol(letters[rows[i].record][rows[i].minus ? from + n - 1 - k : from + k]);
+        assert_int_equal(got.symbols[k], rows[i].minus ? 3 - symbol : symbol);
+      }
+    }
+    fd_sequences_close(&sequences);
+  }
+}
+
 /* A file that changes between scan and reading is refused. */
 static void replaced_files(void **state) {
   (void)state;
@@ -536,6 +587,7 @@ int main(void) {
       cmocka_unit_test(regions_and_names),
       cmocka_unit_test(aliases),
       cmocka_unit_test(names_as_they_are),
+      cmocka_unit_test(intervals),
       cmocka_unit_test(replaced_files),
       cmocka_unit_test(places_are_drawn_by_split_and_index),
       cmocka_unit_test(random_places),
