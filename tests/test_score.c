@@ -11,6 +11,7 @@
 
 enum { CONTIGS = 2, LENGTH = 300, WINDOW = 61, CHANNELS = 20 };
 static const char *const contigs[CONTIGS] = {"chr1", "chr2"};
+static const int first_base[CONTIGS] = {0, 50}; /* the file has a region of the second contig */
 static char genome_text[CONTIGS][LENGTH + 1];
 static fd_device *dev;
 static fd_network *network;
@@ -39,7 +40,7 @@ static int set_up(void **state) {
   for (int k = 0; k < CONTIGS; k++) {
     for (int i = 0; i < LENGTH; i++) genome_text[k][i] = "ACGT"[draw(4)];
     if (k) genome_text[k][150] = 'N';
-    fprintf(out, ">%s\n%s\n", contigs[k], genome_text[k]);
+    fprintf(out, k ? ">%s:51-350\n%s\n" : ">%s\n%s\n", contigs[k], genome_text[k]);
   }
   return fclose(out);
 }
@@ -86,9 +87,17 @@ static void turn(uint8_t *symbols, int length) {
   for (int i = 0; i < length; i++) symbols[i] = (uint8_t)(3 - copy[length - 1 - i]);
 }
 
+/* The logarithm of a nucleotide's probability: of the softmax, or with `bce` of its own sigmoid. */
+static double log_of(const float *z, int symbol, double tau, int bce) {
+  double sum = 0;
+  if (bce) return -log(1 + exp(-z[symbol] / tau));
+  for (int c = 0; c < FD_SYMBOLS; c++) sum += exp(z[c] / tau);
+  return log(exp(z[symbol] / tau) / sum);
+}
+
 /* The scores of one allele, on one strand. */
-static void plain_score(int contig, int place, const char *ref, const char *alt, double tau, int minus, double *llr,
-                        double *distance) {
+static void plain_score(int contig, int place, const char *ref, const char *alt, const fd_score_options *o, int minus,
+                        double *llr, double *distance) {
   uint8_t a[WINDOW], b[2 * WINDOW];
   float z[WINDOW * FD_SYMBOLS];
   double mean[2][CHANNELS];
@@ -114,11 +123,8 @@ static void plain_score(int contig, int place, const char *ref, const char *alt,
   if (n != m) return;
   int first = minus ? WINDOW - at - n : at;
   forward(a, WINDOW, first, n, z, NULL);
-  for (int i = first; i < first + n; i++) {
-    double sum = 0;
-    for (int c = 0; c < FD_SYMBOLS; c++) sum += exp(z[i * FD_SYMBOLS + c] / tau);
-    *llr += log(exp(z[i * FD_SYMBOLS + b[i]] / tau) / sum) - log(exp(z[i * FD_SYMBOLS + a[i]] / tau) / sum);
-  }
+  for (int i = first; i < first + n; i++)
+    *llr += log_of(z + i * FD_SYMBOLS, b[i], o->tau, o->bce) - log_of(z + i * FD_SYMBOLS, a[i], o->tau, o->bce);
 }
 
 typedef struct expected {
@@ -147,8 +153,8 @@ static int write_variants(expected *want, int count) {
       memcpy(e->ref, ref, sizeof e->ref);
       memcpy(e->alt, alts[k], sizeof e->alt);
     }
-    fprintf(out, "%s\t%d\t.\t%s\t%s%s%s\t.\t.\t.\n", i % 2 ? contigs[contig] : contigs[contig] + 3, place + 1, ref, alts[0],
-            many > 1 ? "," : "", many > 1 ? alts[1] : "");
+    fprintf(out, "%s\t%d\t.\t%s\t%s%s%s\t.\t.\t.\n", i % 2 ? contigs[contig] : contigs[contig] + 3,
+            first_base[contig] + place + 1, ref, alts[0], many > 1 ? "," : "", many > 1 ? alts[1] : "");
   }
   assert_int_equal(fclose(out), 0);
   return alleles;
@@ -165,9 +171,10 @@ static void variants_against_one_at_a_time(void **state) {
   assert_ok(fd_variants_read("v.vcf", &variants));
   assert_ok(fd_genome_scan(&genome, "genome.fa"));
   assert_ok(fd_genome_index(&genome));
-  for (int both = 0; both < 2; both++) {
+  for (int run = 0; run < 3; run++) {
+    int both = run == 1;
     fd_score_options o = {
-        .window = WINDOW, .both_strands = both, .llr = 1, .distance = 1, .mismatches = 0, .tau = both ? 0.7 : 1};
+        .window = WINDOW, .both_strands = both, .llr = 1, .distance = 1, .mismatches = 0, .tau = run ? 0.7 : 1, .bce = run == 2};
     assert_ok(fd_score_variants(&o, &encoder, fd_comm_self(), "v.vcf", &variants, &genome, &scores));
     assert_int_equal(scores.alleles, alleles);
     assert_int_equal(scores.first[COUNT], alleles);
@@ -181,7 +188,7 @@ static void variants_against_one_at_a_time(void **state) {
       }
       if (e->contig == 1 && from <= 150 && from + 2 * WINDOW > 150) continue; /* the plain version does not complement N */
       for (int minus = 0; minus < 2; minus++)
-        plain_score(e->contig, e->place, e->ref, e->alt, o.tau, minus, &llr[minus], &distance[minus]);
+        plain_score(e->contig, e->place, e->ref, e->alt, &o, minus, &llr[minus], &distance[minus]);
       assert_near(scores.score[i].distance, both ? (distance[0] + distance[1]) / 2 : distance[0], 1e-6);
       compared++;
       if (strlen(e->ref) != strlen(e->alt)) {
@@ -206,8 +213,10 @@ static void track_against_one_at_a_time(void **state) {
   fprintf(out, ">one\n%.*s\n", WINDOW, genome_text[0]);
   assert_int_equal(fclose(out), 0);
   for (int i = 0; i < WINDOW; i++) x[i] = fd_symbol_of[(unsigned char)genome_text[0][i]];
-  for (int both = 0; both < 2; both++) {
-    fd_bedgraph_options o = {.window = WINDOW, .every = WINDOW, .both_strands = both, .kind = FD_BEDGRAPH_LOGP, .tau = 1};
+  for (int run = 0; run < 3; run++) {
+    int both = run == 1;
+    fd_bedgraph_options o = {
+        .window = WINDOW, .every = WINDOW, .both_strands = both, .kind = FD_BEDGRAPH_LOGP, .tau = 1, .bce = run == 2};
     fd_sequences *sequences;
     char *text = NULL;
     size_t bytes;
@@ -230,8 +239,8 @@ static void track_against_one_at_a_time(void **state) {
         memcpy(y, x, sizeof y);
         if (minus) turn(y, WINDOW);
         forward(y, WINDOW, t, 1, z, NULL);
-        for (int c = 0; c < FD_N; c++) sum += exp(z[t * FD_SYMBOLS + c]);
-        p += exp(z[t * FD_SYMBOLS + y[t]]) / sum / (1 + both);
+        for (int c = 0; c < FD_N; c++) sum += exp(log_of(z + t * FD_SYMBOLS, c, 1, o.bce));
+        p += exp(log_of(z + t * FD_SYMBOLS, y[t], 1, o.bce)) / sum / (1 + both);
       }
       assert_near(found, log(p), 1e-5); /* six digits are printed */
     }
