@@ -63,6 +63,8 @@ for c in mae mlm bpe; do
     train $c 1 $c-$key $key
     check "$c: $key ends elsewhere" other $c-one $c-$key
   done
+  for rate in 0.5 0; do [ $c = bpe ] || train $c 1 $c-rate-$rate optim.lr=0 train.steps=1 train.dropout=$rate; done
+  [ $c = bpe ] || check "$c: after a step of training, evaluations have no dropout" test "$(grep '"kind":"eval"' $c-rate-0.5/metrics.jsonl)" = "$(grep '"kind":"eval"' $c-rate-0/metrics.jsonl)" -a -s $c-rate-0/metrics.jsonl
   more=""; [ $c = bpe ] && more="optim.lr=1e-2 eval.windows=100"
   train $c 1 $c-learned train.steps=400 eval.every=0 train.dropout=0 $more
   held() { grep -o '"kind":"eval".*' $c-learned/metrics.jsonl | grep -o '"student_loss":[0-9.]*' | cut -d: -f2; }

@@ -34,6 +34,11 @@ check "[CLS] tokens without an identity: 4 ranks end in the bits of 1" same zero
 train 1 seed run.seed=4
 check "another seed ends elsewhere" other one seed
 check "the log describes the model" grep -q "model: 7389 parameters, 2 blocks of 3 heads, windows of 61 + 3 tokens" one.log
+# The numbers of a step: the positions in the data, the share of the clipped gradient, the rate, and the momentum at the start.
+check "the numbers of a step agree with each other" awk 'function v(name) { return match($0, "\"" name "\":[-0-9.e+]+") ? substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 3) + 0 : "none" }
+  /"kind":"step"/ { n++; clip = 0.5 / (v("grad_norm") + 1e-6); d = v("clip") - (clip < 1 ? clip : 1); e = v("sequences_per_second") * v("seconds") - 64
+    if (v("draws") != 64 * n || v("masked") != int(v("masked")) || v("masked") < 100 || d * d > 1e-12 || e * e > 1e-6 || (n == 1 && v("lambda") != 0.996)) bad = 1 }
+  END { exit bad || n != 12 }' one/metrics.jsonl
 check "evaluations look for a collapse" test "$(grep -c '"kind":"monitor".*"teacher_entropy":[0-9]' one/metrics.jsonl)" = 3
 forms="model.norm_at=post model.norm=rms model.activation=silu model.gated=true"
 train 1 form $forms
@@ -54,6 +59,8 @@ check "resumed on 2 ranks: the bits of an uninterrupted run" same one stopped
 check "and its metrics" same_lines one stopped
 longer="train.steps=150 checkpoint.every=7 eval.every=0"
 train 1 long $longer
+check "the times of the parts of a step are not more than those of the step" awk 'function v(name) { return match($0, "\"" name "\":[-0-9.e+]+") ? substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 3) + 0 : "none" }
+  /"kind":"step"/ && v("step") < 100 { seconds += v("seconds") / 100 } /"kind":"rank"/ { n++; parts = v("data") + v("compute") + v("wait") } END { exit n != 1 || parts > seconds || parts < seconds / 2 }' long/metrics.jsonl
 killed 5 killed t.yaml $longer
 check "killed 5 times at random instants: the same bits" same long killed
 check "at least one kill during training" grep -q 'resuming from killed/ckpt/step_' killed.log
@@ -101,6 +108,9 @@ expect "fine-tuning of another form" 0 "" "$FINDNA" finetune form --train train.
 check "and keeps it" bash -c "grep -qE 'norm_at: *\"?post' form-tuned/ckpt/step_*/config.yaml"
 expect "--init-from with another activation is refused although the parameters fit" 78 "its model has model.activation=gelu" "$FINDNA" pretrain t.yaml run.folder=no train.steps=2 model.activation=relu --init-from back-teacher
 expect "another run starts from an imported model" 0 "weights taken from" "$FINDNA" pretrain t.yaml run.folder=next train.steps=2 --init-from back-teacher
+held() { grep "$2" "$1/metrics.jsonl" | $3 -1 | grep -oE "\"$4_(loss|accuracy)\":[0-9.]+" | cut -d: -f2; }
+check "whose held-out loss and accuracy are those of the teacher that it was" test -n "$(held next '"kind":"eval"' head student)" -a "$(held next '"kind":"eval"' head student)" = "$(held one '"kind":"eval"' tail teacher)"
+check "which are not those of the student" test "$(held one '"kind":"eval"' tail student)" != "$(held one '"kind":"eval"' tail teacher)"
 expect "--init-from with another number of heads is refused although the parameters fit" 78 "its model has model.heads=3, and is not of the config's shape" "$FINDNA" pretrain t.yaml run.folder=no train.steps=2 model.heads=4 --init-from back-teacher
 
 refused() { expect "$1 is refused" 78 "$2" "$FINDNA" pretrain t.yaml run.folder=refused "${@:3}"; }
