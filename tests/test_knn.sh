@@ -13,6 +13,33 @@ check "three rows: the encoder, the untrained encoder, k-mers" test "$(awk '/^en
 check "k-mers find the key of every query that has one" test "$(awk '$1 == "kmer" { print $3 }' out.log)" = 84.62
 check "the JSON file has the same numbers" bash -c 'grep -q "\"queries_without_key\": 2" k.json && grep -q "\"balanced_accuracy\"" k.json && grep -q "\"accuracy\": 0.846153846" k.json'
 check "one row per query" bash -c 'test "$(wc -l <k.tsv)" = 14 && head -1 k.tsv | grep -q "^query.label.predicted.nearest.cosine$" && grep -q "^q1.Bombus.*key" k.tsv'
+# A plain search in the embeddings: the predicted genus and the nearest key of each query, by the votes of K keys; of equal numbers of votes
+# the nearest decides.
+plain() { # K POOL
+  for f in keys queries; do "$FINDNA" embed run $f.tsv --pool "$2" --output $f.e.tsv >/dev/null 2>&1; done
+  awk -F'\t' -v k="$1" 'FNR == 1 { file++; next } file == 1 { genus[$1] = $3; next }
+    file == 2 { n++; id[n] = $1; for (i = 2; i <= NF; i++) { x[n, i] = $i; xx[n] += $i * $i } next }
+    { split("", used); split("", votes); most = 0
+      for (j = 1; j <= n; j++) { c[j] = 0; for (i = 2; i <= NF; i++) c[j] += $i * x[j, i] / sqrt(xx[j]) }
+      for (r = 1; r <= k; r++) { top = 0; for (j = 1; j <= n; j++) if (!used[j] && (!top || c[j] > c[top])) top = j; used[top] = 1; list[r] = top; votes[genus[id[top]]]++ }
+      for (r = 1; r <= k; r++) if (votes[genus[id[list[r]]]] > most) { most = votes[genus[id[list[r]]]]; winner = genus[id[list[r]]] }
+      print winner "\t" id[list[1]] }' keys.tsv keys.e.tsv queries.e.tsv
+}
+for how in "1 tokens" "3 both" "5 cls"; do
+  set -- $how
+  "$FINDNA" knn run --train keys.tsv --test queries.tsv --label genus --neighbours $1 --features $2 --predictions p.tsv >/dev/null 2>&1
+  check "$1 neighbours, $2: a plain search finds the same" test -n "$(plain $how)" -a "$(plain $how)" = "$(tail -n +2 p.tsv | cut -f3,4)"
+done
+"$FINDNA" knn run --train keys.tsv --test queries.tsv --label genus --kmer 5 --output five.json >/dev/null 2>&1
+check "k-mers are of five letters without --kmer" cmp k.json five.json
+# The untrained network of a run has the weights that it began with, which a run with a learning rate of 0 keeps.
+for lr in 0 0.3; do
+  "$FINDNA" pretrain "$root/tests/tiny.yaml" data.shards=shards $small train.steps=20 optim.lr=$lr optim.clip=0 run.folder=lr_$lr >/dev/null 2>&1
+  "$FINDNA" knn lr_$lr --encoder student --train keys.tsv --test queries.tsv --label genus --output lr_$lr.json >/dev/null 2>&1
+done
+numbers() { grep -A6 "\"name\": \"$2\"" lr_$1.json | grep -E '"(accuracy|f1|mcc)"'; }
+check "the untrained network has the weights that a run began with" test -n "$(numbers 0 student)" -a "$(numbers 0.3 untrained)" = "$(numbers 0 student)"
+check "which training changed" test "$(numbers 0.3 untrained)" != "$(numbers 0.3 student)"
 expect "numbers" 0 "2 queries have a label that no key has" "$FINDNA" knn run --train keys.tsv --test queries.tsv --output n.json
 check "the same scores" test "$(grep -A4 '"kmer"' k.json | grep accuracy)" = "$(grep -A4 '"kmer"' n.json | grep accuracy)"
 "$FINDNA" knn run --train keys.tsv --test queries.tsv --threads 2 --output n2.json >/dev/null 2>&1
