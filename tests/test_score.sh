@@ -110,6 +110,12 @@ styled() { "$FINDNA" score run "$2" --genome genome.fa --output styled.tsv >out.
 printf 'chrom;pos;id;ref;alt\r\n%s;5;"a;b";%s;%s,%s\r\n' $contig $base $other N >s.csv; styled "semicolons" s.csv
 printf 'chrom, pos, id, ref, alt\n%s, 5,a;b, %s, "%s,%s"\n' $contig $base $other N >s.csv; styled "blanks after commas" s.csv
 printf 'name\t"#CHROM"\tPOS\tID\tREF\tALT\nx\t%s\t5\ta;b\t%s\t%s,%s\n' $contig $base $other N >s.tsv; styled "a name in addition to an id, tab-separated" s.tsv
+for header in contig,position,rsid,reference,alternative CHR,Pos,name,Ref,Alt; do
+  printf '%s\n%s,5,"a;b",%s,"%s,%s"\n' $header $contig $base $other N >s.csv; styled "columns named $header" s.csv
+done
+printf '##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n%s\t5\tall\tn\t.A,A.,<X>,*,]%s:9]C,C]%s:9],.,%s\t.\t.\t.\n' $contig $contig $contig $other >kinds.vcf
+expect "every kind of allele" 0 "alleles scored" "$FINDNA" score run kinds.vcf --genome genome.fa --output kinds.tsv --mismatches 0
+check "a row each" test "$(wc -l <kinds.tsv) $(cut -f3 kinds.tsv | sort | uniq -c | awk '$2 == "all" { print $1 }')" = "9 8"
 printf 'chrom,pos,id,ref,alt\n%s,5,"a""b",%s,%s\n' $contig $base $other >s.csv; "$FINDNA" score run s.csv --genome genome.fa --output quote.tsv >/dev/null 2>&1; check "a quote in an id" grep -q 'a"b' quote.tsv
 printf 'chrom,pos,pos,ref,alt\n%s,5,6,%s,%s\n' $contig $base $other >s.csv; expect "a column twice" 65 "s.csv:1: the column 'pos' is there twice" "$FINDNA" score run s.csv --genome genome.fa --output w2.tsv
 printf 'chrom,pos,ref,alt\n1,%s,5,%s,%s\n' $contig $base $other >s.csv; expect "names of rows" 65 "s.csv:2: 5 fields; the header has 4 columns .names of rows" "$FINDNA" score run s.csv --genome genome.fa --output w2.tsv
