@@ -101,6 +101,7 @@ static void wrong_types(void **state) {
   refuse("optim:\n  lr: fast\n", "'fast'");
   refuse("aug:\n  mask_bert: yes\n", "f.yaml:2:14|false|true");
   refuse("objective:\n  mnm: mse\n", "f.yaml:2:8|'mse'|ce|bce");
+  refuse("objective:\n  mnm: c\n", "f.yaml:2:8|'c'|ce|bce"); /* no abbreviations */
   refuse("aug:\n  student: [D, I]\n", "f.yaml:2:12|lists are not used");
   refuse("aug:\n  - student\n", "lists are not used");
   refuse("- run\n", "f.yaml:1:1|lists");
