@@ -41,7 +41,7 @@ static const char *const of_a_run[] = {
     ">student, cls</text><rect class=\"b c1\"",
     ">untrained, cls</text><rect class=\"b c0\"",
     "<td>teacher</td><td>tokens</td><td class=\"n\">81.00 ± 1.00</td><td class=\"n\">82.00</td><td class=\"n\">83.00</td><td "
-    "class=\"n\">84.00</td><td class=\"n\">12</td><td class=\"n\">2</td>"};
+    "class=\"n\">84.00</td><td class=\"n\">85.00</td><td class=\"n\">12</td><td class=\"n\">2</td>"};
 
 /* Each number of a page is the last value of its column, in the place of its name; rates are a median, and times those of all
  * steps, of which every second one has a line. */
@@ -68,7 +68,8 @@ static void numbers_of_a_run(void **state) {
       "{\"test\": \"t\", \"classes\": 4, \"results\": [{\"name\": \"teacher\", \"features\": \"tokens\", \"accuracy\": "
       "{\"mean\": "
       "0.81, \"sd\": 0.01, \"seeds\": [0.8, 0.82]}, \"f1\": {\"mean\": 0.82}, \"mcc\": {\"mean\": 0.83}, \"auroc\": {\"mean\": "
-      "0.84}, \"dims\": [12, 12]}, {\"name\": \"student\", \"features\": \"cls\", \"accuracy\": {\"mean\": 0.7}}, {\"name\": "
+      "0.84}, \"auprc\": {\"mean\": 0.85}, \"dims\": [12, 12]}, {\"name\": \"student\", \"features\": \"cls\", \"accuracy\": "
+      "{\"mean\": 0.7}}, {\"name\": "
       "\"untrained\", \"features\": \"cls\", \"accuracy\": {\"mean\": 0.6}}]}");
   assert_ok(fd_report_write(below("known", NULL), below("known.html", NULL)));
   char *page = get(below("known.html", NULL));
@@ -95,6 +96,7 @@ static const char *const of_a_comparison[] = {"parameters</td><td>11",
                                               "test: macro F1, %</td><td>27.00",
                                               "test: MCC</td><td>0.2800",
                                               "test: AUROC</td><td>0.2900",
+                                              "test: AUPRC</td><td>0.3100",
                                               "test: R²</td><td>0.3000"};
 
 /* The table of a comparison has each number beside its name, and none for a run without it. */
@@ -110,7 +112,7 @@ static void numbers_of_a_comparison(void **state) {
   put(below("full", "environment.json"), "{\"parameters\": 11, \"training_windows\": 12, \"steps\": 13}");
   put(below("full", "finetune.json"),
       "{\"valid_scores\": {\"accuracy\": 0.23, \"mcc\": 0.24, \"r2\": 0.25}, \"test_scores\": {\"accuracy\": 0.26, \"f1\": 0.27, "
-      "\"mcc\": 0.28, \"auroc\": 0.29, \"r2\": 0.3}}");
+      "\"mcc\": 0.28, \"auroc\": 0.29, \"auprc\": 0.31, \"r2\": 0.3}}");
   put_run("none", "");
   assert_ok(fd_report_write_comparison((const char *const[]){below("full", NULL), below("none", NULL)}, 2,
                                        below("numbers.html", NULL)));

@@ -349,6 +349,7 @@ static void plain_fit(asked *a, const fd_design *train, const fd_design *test, i
   fd_likeliest(ASKED, a->logits, classes, predicted);
   assert_ok(fd_scores_of(ASKED, truth, predicted, classes, &s));
   assert_ok(fd_auroc(ASKED, truth, a->logits, classes, &a->score.auroc));
+  assert_ok(fd_auprc(ASKED, truth, a->logits, classes, &a->score.auprc));
   a->score.accuracy = s.accuracy, a->score.f1 = s.f1, a->score.mcc = s.mcc;
 }
 
@@ -378,6 +379,7 @@ static void check_item(const asked *a, const fd_probe_item *item, int seed) {
   assert_near(got->f1, want->f1, 1e-12);
   assert_near(got->mcc, want->mcc, 1e-12);
   assert_near(got->auroc, want->auroc, 1e-12);
+  assert_near(got->auprc, want->auprc, 1e-12);
   for (int i = 0; i < ASKED * a->table[0]->classes && !seed; i++) assert_near(item->test[i], a->logits[i], 1e-12);
 }
 
