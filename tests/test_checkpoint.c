@@ -252,6 +252,30 @@ static void a_damaged_newer_one_pushes_out_none(void **state) {
   close_world(&w);
 }
 
+/* A checkpoint that is replaced is moved aside even if the folder of that name, moved aside before, could not be removed. */
+static void a_folder_that_stays_is_in_nobodys_way(void **state) {
+  (void)state;
+  world w;
+  fd_checkpointer *c;
+  int durable;
+  open_world(&w, "stays");
+  fill(&w, 2);
+  go_to(&w, 9);
+  write_state(&w, w.state);
+  assert_ok(fd_checkpointer_create(&c, &w.run, w.state));
+  assert_ok(fd_make_folder(below("stays/ckpt", ".trash-9-0")));
+  put(below("stays/ckpt/.trash-9-0", "open"), "by another host");
+  put(below("stays/ckpt/step_000000009", "centre.safetensors"), "damaged");
+  assert_ok(fd_checkpointer_begin(c, w.state));
+  assert_ok(fd_checkpointer_finish(c, &durable, NULL));
+  assert_true(durable);
+  fd_checkpointer_destroy(&c);
+  assert_ok(resume(&w));
+  assert_true(fd_exists(below("stays/ckpt/.trash-9-0", "open")));
+  assert_false(fd_exists(below("stays/ckpt", ".trash-9-1")));
+  close_world(&w);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(teachers_are_compared),
                                      cmocka_unit_test(moments_without_files_are_zero),
@@ -259,6 +283,7 @@ int main(void) {
                                      cmocka_unit_test(states_that_are_not_finite_are_refused),
                                      cmocka_unit_test(the_newest_and_every_nth_are_kept),
                                      cmocka_unit_test(a_damaged_newer_one_pushes_out_none),
+                                     cmocka_unit_test(a_folder_that_stays_is_in_nobodys_way),
                                      cmocka_unit_test(a_manifest_lists_no_more_than_there_may_be)};
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

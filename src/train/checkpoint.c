@@ -303,13 +303,19 @@ fd_status fd_checkpointer_wait(fd_checkpointer *c, double seconds, int *ready) {
   return FD_OK;
 }
 
-/* Takes a checkpoint out of the candidates with one atomic rename: a partly removed folder must not be a candidate. */
+/* Takes a checkpoint out of the candidates with one atomic rename: a partly removed folder must not be a candidate. The name may
+ * be that of a folder that could not be removed (discard): then the next one is taken. */
 static fd_status move_to_trash(const fd_checkpointer *c, int64_t step, char trash[FD_PATH_MAX]) {
+  enum { NAMES = 1000 };
   char path[FD_PATH_MAX], name[64];
-  snprintf(name, sizeof name, "ckpt/.trash-%" PRId64, step);
-  FD_TRY(fd_path(trash, c->run.folder, name, NULL));
   FD_TRY(fd_checkpoint_folder(path, c->run.folder, step));
-  return rename(path, trash) ? fd_fail_errno("cannot rename", path) : FD_OK;
+  for (int i = 0; i < NAMES; i++) {
+    snprintf(name, sizeof name, "ckpt/.trash-%" PRId64 "-%d", step, i);
+    FD_TRY(fd_path(trash, c->run.folder, name, NULL));
+    if (!rename(path, trash)) return FD_OK;
+    if (errno != ENOTEMPTY && errno != EEXIST) break;
+  }
+  return fd_fail_errno("cannot rename", path);
 }
 
 /* Root rank: checks that the temporary folder is complete on disk, as visible from this host: the MANIFEST reads back, and each
