@@ -283,7 +283,8 @@ static void areas_equal_counted_pairs(void **state) {
   enum { ROWS = 60, CLASSES = 3 };
   for (int classes = 2; classes <= CLASSES; classes++) {
     int label[ROWS];
-    double score[ROWS * CLASSES], area, want = 0, precision = 0;
+    double score[ROWS * CLASSES], want = 0, precision = 0;
+    fd_areas areas;
     for (int i = 0; i < ROWS; i++) label[i] = i < classes ? i : (int)draw((uint32_t)classes);
     for (int i = 0; i < ROWS * classes; i++) score[i] = draw(10); /* many ties */
     for (int c = classes == 2 ? 1 : 0; c < classes; c++) {
@@ -300,16 +301,14 @@ static void areas_equal_counted_pairs(void **state) {
       want += won / pairs / (classes == 2 ? 1 : classes);
       precision += sum / rows / (classes == 2 ? 1 : classes);
     }
-    assert_ok(fd_auroc(ROWS, label, score, classes, &area));
-    assert_near(area, want, 1e-12);
-    assert_ok(fd_auprc(ROWS, label, score, classes, &area));
-    assert_near(area, precision, 1e-12);
+    assert_ok(fd_areas_of(ROWS, label, score, classes, &areas));
+    assert_near(areas.roc, want, 1e-12);
+    assert_near(areas.precision, precision, 1e-12);
     /* Adding a number to all logits of a row changes no probability, and so no area. */
     for (int i = 0; i < ROWS * classes; i++) score[i] += 64 * (i / classes % 7);
-    assert_ok(fd_auroc(ROWS, label, score, classes, &area));
-    assert_near(area, want, 1e-12);
-    assert_ok(fd_auprc(ROWS, label, score, classes, &area));
-    assert_near(area, precision, 1e-12);
+    assert_ok(fd_areas_of(ROWS, label, score, classes, &areas));
+    assert_near(areas.roc, want, 1e-12);
+    assert_near(areas.precision, precision, 1e-12);
   }
 }
 
@@ -318,11 +317,11 @@ static void precision_is_that_of_a_reference(void **state) {
   (void)state;
   const int label[] = {0, 1, 1, 0, 1, 0, 0, 1}, all[] = {1, 1, 1, 1, 1, 1, 1, 1};
   const double score[] = {0, 0.1, 0, 0.4, 0, 0.35, 0, 0.8, 0, 0.8, 0, 0.2, 0, 0.9, 0, 0.35};
-  double area;
-  assert_ok(fd_auprc(8, label, score, 2, &area));
-  assert_near(area, 0.5416666666666666, 1e-12);
-  assert_ok(fd_auprc(8, all, score, 2, &area));
-  assert_true(isnan(area));
+  fd_areas areas;
+  assert_ok(fd_areas_of(8, label, score, 2, &areas));
+  assert_near(areas.precision, 0.5416666666666666, 1e-12);
+  assert_ok(fd_areas_of(8, all, score, 2, &areas));
+  assert_true(isnan(areas.roc) && isnan(areas.precision));
 }
 
 /* Rows of a class that the classifier does not know change no area, whatever the order of its classes; no answer is that class.
@@ -332,7 +331,8 @@ static void unknown_rows_change_no_area(void **state) {
   enum { ROWS = 50, CLASSES = 2 };
   for (int trial = 0; trial < 50; trial++) {
     int label[ROWS], turned[ROWS], known[ROWS], count[CLASSES + 1] = {0}, rows = 0;
-    double score[ROWS * CLASSES], mirror[ROWS * CLASSES], of_known[ROWS * CLASSES], area, other, want;
+    double score[ROWS * CLASSES], mirror[ROWS * CLASSES], of_known[ROWS * CLASSES];
+    fd_areas areas, other, want;
     for (int i = 0; i < ROWS; i++) {
       label[i] = i < CLASSES ? i : (int)draw(4) < 3 ? CLASSES : (int)draw(CLASSES);
       turned[i] = label[i] < CLASSES ? CLASSES - 1 - label[i] : label[i];
@@ -342,14 +342,12 @@ static void unknown_rows_change_no_area(void **state) {
       memcpy(of_known + rows * CLASSES, score + i * CLASSES, CLASSES * sizeof *score);
       known[rows++] = label[i];
     }
-    assert_ok(fd_auroc(ROWS, label, score, CLASSES, &area));
-    assert_ok(fd_auroc(ROWS, turned, mirror, CLASSES, &other));
-    assert_ok(fd_auroc(rows, known, of_known, CLASSES, &want));
-    assert_near(area, want, 1e-12);
-    assert_near(other, want, 1e-12);
-    assert_ok(fd_auprc(ROWS, label, score, CLASSES, &area));
-    assert_ok(fd_auprc(rows, known, of_known, CLASSES, &want));
-    assert_near(area, want, 1e-12);
+    assert_ok(fd_areas_of(ROWS, label, score, CLASSES, &areas));
+    assert_ok(fd_areas_of(ROWS, turned, mirror, CLASSES, &other));
+    assert_ok(fd_areas_of(rows, known, of_known, CLASSES, &want));
+    assert_near(areas.roc, want.roc, 1e-12);
+    assert_near(other.roc, want.roc, 1e-12);
+    assert_near(areas.precision, want.precision, 1e-12);
     fd_table table = {.rows = ROWS, .classes = CLASSES + 1, .label = label};
     json_t *constant;
     assert_ok(fd_constant_answer(&table, CLASSES, &constant));
@@ -357,8 +355,8 @@ static void unknown_rows_change_no_area(void **state) {
     assert_int_equal(json_integer_value(json_object_get(constant, "class")), most);
     assert_near(json_number_value(json_object_get(constant, "accuracy")), (double)count[most] / ROWS, 1e-12);
     memset(score, 0, sizeof score);
-    assert_ok(fd_auprc(ROWS, label, score, CLASSES, &want));
-    assert_near(json_number_value(json_object_get(constant, "auprc")), want, 1e-12);
+    assert_ok(fd_areas_of(ROWS, label, score, CLASSES, &want));
+    assert_near(json_number_value(json_object_get(constant, "auprc")), want.precision, 1e-12);
     json_decref(constant);
     assert_ok(fd_constant_answer(&(fd_table){.rows = ROWS}, CLASSES, &constant)); /* values have none */
     assert_null(constant);

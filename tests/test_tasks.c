@@ -333,6 +333,7 @@ static void plain_fit(asked *a, const fd_design *train, const fd_design *test, i
   const int *label = a->table[0]->label, *truth = a->table[1]->label;
   fd_logistic *m;
   fd_scores s;
+  fd_areas areas;
   a->score = (fd_probe_score){.k = k, .dims = train->dims, .selection_loss = INFINITY};
   assert_ok(fd_probe_split(train->rows, (uint64_t)seed, 0.3, order, &held_out));
   assert_int_equal(held_out, 3 * PROBED / 10);
@@ -348,8 +349,8 @@ static void plain_fit(asked *a, const fd_design *train, const fd_design *test, i
   }
   fd_likeliest(ASKED, a->logits, classes, predicted);
   assert_ok(fd_scores_of(ASKED, truth, predicted, classes, &s));
-  assert_ok(fd_auroc(ASKED, truth, a->logits, classes, &a->score.auroc));
-  assert_ok(fd_auprc(ASKED, truth, a->logits, classes, &a->score.auprc));
+  assert_ok(fd_areas_of(ASKED, truth, a->logits, classes, &areas));
+  a->score.auroc = areas.roc, a->score.auprc = areas.precision;
   a->score.accuracy = s.accuracy, a->score.f1 = s.f1, a->score.mcc = s.mcc;
 }
 

@@ -30,6 +30,7 @@ static int known_rows(const fd_table *table, int classes, int *row) {
 static fd_status score_classes(const fd_table *table, int classes, const double *z, fd_task_scores *s) {
   int *predicted, known = known_rows(table, classes, NULL);
   fd_scores scores;
+  fd_areas areas;
   FD_TRY(fd_alloc(&predicted, (size_t)table->rows, sizeof *predicted, "scores"));
   fd_likeliest(table->rows, z, classes, predicted);
   s->loss = known ? 0 : NAN;
@@ -41,9 +42,9 @@ static fd_status score_classes(const fd_table *table, int classes, const double 
     s->loss += (log(total) + row[predicted[i]] - row[table->label[i]]) / known;
   }
   fd_status status = fd_scores_of(table->rows, table->label, predicted, classes + (known < table->rows), &scores);
-  if (status == FD_OK) status = fd_auroc(table->rows, table->label, z, classes, &s->auroc);
-  if (status == FD_OK) status = fd_auprc(table->rows, table->label, z, classes, &s->auprc);
+  if (status == FD_OK) status = fd_areas_of(table->rows, table->label, z, classes, &areas);
   if (status == FD_OK) s->accuracy = scores.accuracy, s->balanced = scores.balanced, s->f1 = scores.f1, s->mcc = scores.mcc;
+  if (status == FD_OK) s->auroc = areas.roc, s->auprc = areas.precision;
   free(predicted);
   return status;
 }

@@ -77,7 +77,7 @@ static int most_frequent(const fd_table *table, int classes, int *count) {
 }
 
 /* The average precision of a constant answer: the share of a class among the rows of the classes, that of class 1 for two, or the
- * mean over the classes that have some rows and not all (fd_auprc); NAN if there is none. */
+ * mean over the classes that have some rows and not all (fd_areas_of); NAN if there is none. */
 static double constant_precision(const int *count, int classes) {
   double rows = 0, sum = 0;
   int counted = 0;

@@ -87,6 +87,7 @@ done:
 static fd_status finish(const fd_probe_task *task, const fd_design *train, const fd_design *test, int seed, fd_probe_item *item) {
   fd_probe_score *score = &item->score[seed];
   fd_scores s;
+  fd_areas areas;
   int *predicted, classes = task->train->classes;
   double *odds = NULL;
   fd_status status = FD_OK;
@@ -98,8 +99,8 @@ static fd_status finish(const fd_probe_task *task, const fd_design *train, const
   } else {
     FD_GO(fd_alloc(&odds, (size_t)test->rows * (size_t)classes, sizeof *odds, "predictions"));
     FD_GO(fit_exactly(task, train, test, score->lambda, odds));
-    FD_GO(fd_auroc(test->rows, task->test->label, odds, classes, &score->auroc)); /* refuses NaN */
-    FD_GO(fd_auprc(test->rows, task->test->label, odds, classes, &score->auprc));
+    FD_GO(fd_areas_of(test->rows, task->test->label, odds, classes, &areas)); /* refuses NaN */
+    score->auroc = areas.roc, score->auprc = areas.precision;
     fd_likeliest(test->rows, odds, classes, predicted);
   }
   FD_GO(fd_scores_of(test->rows, task->test->label, predicted, classes + task->unknown, &s));

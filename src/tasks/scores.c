@@ -47,8 +47,6 @@ static int by_score(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-typedef double area(const ranked *rows, int count);
-
 /* Area of one class against the rest from the sum of the positives' ranks, with mean ranks for ties; NAN if the class has all
  * rows or none. */
 static double roc_area(const ranked *rows, int count) {
@@ -62,7 +60,7 @@ static double roc_area(const ranked *rows, int count) {
   return (ranks - positives * (positives + 1) / 2) / (positives * (count - positives));
 }
 
-/* Average precision of one class against the rest; NAN if the class has all rows or none. */
+/* Average precision of one class, which has a row, against the rest. */
 static double average_precision(const ranked *rows, int count) {
   double positives = 0, sum = 0;
   for (int i = count - 1, end; i >= 0; i = end) { /* from the largest score down */
@@ -71,7 +69,7 @@ static double average_precision(const ranked *rows, int count) {
     positives += here;
     sum += here * positives / (count - 1 - end);
   }
-  return positives < count ? sum / positives : NAN;
+  return sum / positives;
 }
 
 /* The log odds of a class, z[class] - log(sum of exp(z) of the others): for two classes the difference. Infinite logits that are
@@ -100,29 +98,23 @@ static fd_status rank_class(ranked *rows, int count, const int *label, const dou
   return FD_OK;
 }
 
-static fd_status mean_area(int count, const int *label, const double *logit, int classes, area *of, double *mean) {
+fd_status fd_areas_of(int count, const int *label, const double *logit, int classes, fd_areas *areas) {
   ranked *rows;
   fd_status status = FD_OK;
   FD_TRY(fd_alloc(&rows, (size_t)count, sizeof *rows, "scores"));
   int first = classes == 2 ? 1 : 0, counted = 0, kept;
-  *mean = 0;
+  *areas = (fd_areas){0, 0};
   for (int c = first; c < classes; c++) {
     FD_GO(rank_class(rows, count, label, logit, classes, c, &kept));
-    double one = of(rows, kept);
-    if (!isnan(one)) *mean += one, counted++;
+    double roc = roc_area(rows, kept);
+    if (isnan(roc)) continue;
+    areas->roc += roc, areas->precision += average_precision(rows, kept);
+    counted++;
   }
-  *mean /= counted; /* 0 / 0 is NAN */
+  areas->roc /= counted, areas->precision /= counted; /* 0 / 0 is NAN */
 done:
   free(rows);
   return status;
-}
-
-fd_status fd_auroc(int count, const int *label, const double *logit, int classes, double *area) {
-  return mean_area(count, label, logit, classes, roc_area, area);
-}
-
-fd_status fd_auprc(int count, const int *label, const double *logit, int classes, double *area) {
-  return mean_area(count, label, logit, classes, average_precision, area);
 }
 
 void fd_likeliest(int count, const double *score, int classes, int *predicted) {

@@ -15,18 +15,19 @@ typedef struct fd_scores {
 /* label, predicted: [count], 0 .. classes-1. */
 fd_status fd_scores_of(int count, const int *label, const int *predicted, int classes, fd_scores *scores) FD_MUST_CHECK;
 
-/* Area under the ROC curve: the share of pairs of a row of the class and a row of another class in which the class is likelier
- * for the former; ties count half. For two classes that of class 1, for more the mean over the classes, each against the rest.
- * logit: [count, classes]. The rows are ranked by the class's probability, the softmax of all their logits, of which a class's
- * own logit says little. Rows with a label from `classes` on, which the classifier does not know, are left out: as negatives
- * they would count for or against it depending on the order of the classes. A class that has all rows or none is left out; NAN
- * if no class remains. A logit that is NaN is FD_NUMERIC. */
-fd_status fd_auroc(int count, const int *label, const double *logit, int classes, double *area) FD_MUST_CHECK;
+/* roc: area under the ROC curve: the share of pairs of a row of the class and a row of another class in which the class is
+ * likelier for the former; ties count half. precision: average precision, the area under the precision-recall curve: the sum of
+ * (R_n - R_{n-1}) P_n over the distinct probabilities, from the largest down; at random it is the share of the class. For two
+ * classes those of class 1, for more the means over the classes, each against the rest. The rows are ranked by the class's
+ * probability, the softmax of all their logits, of which a class's own logit says little. */
+typedef struct fd_areas {
+  double roc, precision;
+} fd_areas;
 
-/* Area under the precision-recall curve, as average precision: the mean over the rows of the class of the share of its rows among
- * those that are as likely or likelier (sum of (R_n - R_{n-1}) P_n over the distinct probabilities, from the largest down). Over
- * classes, rows and errors as fd_auroc. At random it is the share of the class in the rows. */
-fd_status fd_auprc(int count, const int *label, const double *logit, int classes, double *area) FD_MUST_CHECK;
+/* logit: [count, classes]. Rows with a label from `classes` on, which the classifier does not know, are left out: as negatives
+ * they would count for or against it depending on the order of the classes. A class that has all rows or none is left out; NAN if
+ * no class remains. A logit that is NaN is FD_NUMERIC. */
+fd_status fd_areas_of(int count, const int *label, const double *logit, int classes, fd_areas *areas) FD_MUST_CHECK;
 
 /* The class with the largest score in each row; a tie goes to the smaller class. score: [count, classes], none NaN. */
 void fd_likeliest(int count, const double *score, int classes, int *predicted);
@@ -42,8 +43,8 @@ typedef struct fd_roc_point {
 enum { FD_ROC_POINTS = 256 };
 
 /* The curve of one class against the rest, from (0, 0) to (1, 1), with its area; rows of equal probability make one step. The
- * curve is thinned to points at least 0.01 apart (false plus true positive rate); rows are left out as by fd_auroc. *points is 0
- * and *area NAN if the class has all rows or none. A logit that is NaN is FD_NUMERIC. */
+ * curve is thinned to points at least 0.01 apart (false plus true positive rate); rows are left out as by fd_areas_of. *points is
+ * 0 and *area NAN if the class has all rows or none. A logit that is NaN is FD_NUMERIC. */
 fd_status fd_roc(int count, const int *label, const double *logit, int classes, int class, fd_roc_point curve[FD_ROC_POINTS],
                  int *points, double *area) FD_MUST_CHECK;
 
