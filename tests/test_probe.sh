@@ -42,7 +42,7 @@ done
 for which in teacher student; do
   "$FINDNA" export run out_$which --encoder $which >/dev/null 2>&1 && "$FINDNA" import out_$which only_$which >/dev/null 2>&1
   "$FINDNA" probe only_$which --train train.tsv --test test.csv.gz --baseline none --output only_$which.json >/dev/null 2>&1
-  check "$which: its scores are those of its weights alone" test -n "$(of p1.json $which)" -a "$(of only_$which.json student)" = "$(of p1.json $which)"
+  check "$which: its scores are those of its weights only" test -n "$(of p1.json $which)" -a "$(of only_$which.json student)" = "$(of p1.json $which)"
 done
 head -201 train.tsv >first.tsv
 "$FINDNA" probe --encoder none --train first.tsv --test test.csv.gz --kmer 1,2,3 --output first.json >/dev/null 2>&1

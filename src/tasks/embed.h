@@ -31,8 +31,8 @@ enum { FD_POOL_POSITIONS = FD_FEATURES_MAX + 1, FD_POOL_TASK };
 /* The options of `findna embed` as given by the user. */
 typedef struct fd_embed_choice {
   int pool;               /* of FD_POOL_WORDS */
-  int64_t window, stride; /* window -1: as in pretraining, with logits 0, and for byte pairs not below the model's positions;
-                           * stride 0: half a window, for words a window */
+  int64_t window, stride; /* window -1: as in pretraining, of byte pairs only sequences of more words than model.positions are
+                           * cut; with logits 0. stride 0: half a window, for words a window */
   int both_strands, logits;
 } fd_embed_choice;
 
