@@ -157,6 +157,37 @@ static void act_once(int n) {
 
 static void activations_equal_plain_and_finite_differences(void **state) { (void)state, on_each(36, act_once); }
 
+static double *rows_back(fd_mat m, int rows, int width) {
+  return wide(hold(get_rows(on->dev, m, rows, width)), (size_t)rows * (size_t)width);
+}
+
+static double *floats_back(const float *at, size_t n) { return wide(hold(get(on->dev, at, n)), n); }
+
+/* The layer behind an activation has the bits of the three operations that the backward pass otherwise takes. */
+static void act_linear_once(int n) {
+  static const int edges[] = {1, 2, 15, 17, 32, 33, 64, 65, 128, 130, 257, 300};
+  enum { EDGES = sizeof edges / sizeof *edges };
+  fd_act act = (fd_act)(n % 4);
+  int wide_layer = n % 12 == 11, rows = edges[between(0, EDGES - 1)], in = wide_layer ? 641 : edges[between(0, EDGES - 1)],
+      out = wide_layer ? 642 : edges[between(0, EDGES - 1)], gated = n / 4 % 2, biased = n / 8 % 2, across = in * (1 + gated);
+  size_t weights = (size_t)(in * out), biases = (size_t)out;
+  float *h = some((size_t)(rows * across), 3), *dy = some((size_t)(rows * out), 1);
+  fd_device *dev = on->dev;
+  fd_mat hs = rows_there(h, rows, across), y = rows_there(NULL, rows, in), d = rows_there(NULL, rows, in),
+         dys = rows_there(dy, rows, out), dh = rows_there(NULL, rows, across);
+  float *w = floats_there(some(weights, 1), weights), *dw = floats_there(NULL, weights), *db = floats_there(NULL, biases),
+        *dw_got = floats_there(NULL, weights), *db_got = floats_there(NULL, biases);
+  dev->ops.act_forward(dev, rows, in, act, gated, hs, y);
+  dev->ops.linear_backward(dev, rows, 1, in, out, y, w, dys, d, dw, biased ? db : NULL);
+  dev->ops.act_backward(dev, rows, in, act, gated, hs, d, dh);
+  dev->ops.act_linear_backward(dev, rows, 1, in, out, act, gated, hs, w, dys, dw_got, biased ? db_got : NULL);
+  expect_rows("dh in the place of h", hs, rows, across, rows_back(dh, rows, across), 0);
+  expect_floats("dw", dw_got, weights, floats_back(dw, weights), 0);
+  if (biased) expect_floats("db", db_got, biases, floats_back(db, biases), 0);
+}
+
+static void the_layer_behind_an_activation_has_the_same_bits(void **state) { (void)state, on_each(48, act_linear_once); }
+
 /* Rotates a view of some columns of wider rows, and rotates it back; nothing else changes. */
 static void rotary_once(int n) {
   int rows = between(1, 50), heads = between(1, 4), dim = 2 * between(1, 20), first = n % 2 * 16,
@@ -315,6 +346,7 @@ static void flat_buffers_equal_plain(void **state) { (void)state, on_each(12, fl
 #define case_norm_backward norm_equals_plain_and_finite_differences
 #define case_act_forward activations_equal_plain_and_finite_differences
 #define case_act_backward activations_equal_plain_and_finite_differences
+#define case_act_linear_backward the_layer_behind_an_activation_has_the_same_bits
 #define case_rotary_table rotary_equals_plain
 #define case_rotary rotary_equals_plain
 #define case_dropout_rows dropout_of_rows_equals_plain

@@ -323,13 +323,39 @@ static void a_residual_stream_has_one_gradient(void **state) {
   fd_network_destroy(&network);
 }
 
+/* On a CPU, activations that only one linear layer reads are in memory only until its forward pass, and their gradient is not;
+ * with another reader that learns or a gradient from outside, and on GPUs, both are kept. */
+static void activations_before_a_layer_leave_memory(void **state) {
+  (void)state;
+  enum { ONLY_READER, IDLE_READER, OTHER_READER, GIVEN, GPU, CASES };
+  for (int n = 0; n < CASES; n++) {
+    trial t;
+    fd_plan plan;
+    begin_trial(&t, 2, 6);
+    fd_value h = fd_linear_act(&t.graph, "up", fd_linear(&t.graph, "first", t.x, WIDTH, 0), WIDTH,
+                               &(fd_linear_act_settings){.act = FD_ACT_GELU}),
+             y = fd_linear(&t.graph, "down", h, WIDTH, 0), other = fd_normalize(&t.graph, "other", h, 0, 1e-1f);
+    graph_is_whole(&t);
+    t.given[y.id] = 1;
+    t.given[h.id] = n == GIVEN, t.given[other.id] = n == OTHER_READER, t.wanted[other.id] = n == IDLE_READER;
+    fd_form form = n == GPU ? (fd_form){FD_BF16, 16, 0} : FD_FORM_CPU;
+    assert_ok(fd_plan_make(&plan, &t.graph, &(fd_ends){t.wanted, t.given, 0}, form, t.extent));
+    int down = t.graph.producer[y.id], leaves = n == ONLY_READER || n == IDLE_READER;
+    assert_true(plan.node[down].flow[0] != FD_FLOW_NONE && (plan.node[down].flow[0] == FD_FLOW_THROUGH) == leaves);
+    assert_true((plan.gradient[h.id] == FD_NO_BUFFER) == leaves);
+    assert_true((plan.buffer[plan.value[h.id]].to <= t.graph.nodes) == leaves);
+    fd_plan_free(&plan);
+    end_trial(&t);
+  }
+}
+
 int main(void) {
   add_unshared = fd_node_add;
   add_unshared.passes = 0;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(random_graphs_are_as_in_separate_memory), cmocka_unit_test(all_small_graphs_are_as_in_separate_memory),
       cmocka_unit_test(residuals_are_as_in_separate_memory),     cmocka_unit_test(the_papers_model_takes_what_its_blocks_keep),
-      cmocka_unit_test(a_residual_stream_has_one_gradient),
+      cmocka_unit_test(a_residual_stream_has_one_gradient),      cmocka_unit_test(activations_before_a_layer_leave_memory),
   };
   return cmocka_run_group_tests(tests, open_device, close_device);
 }

@@ -53,10 +53,12 @@ typedef struct fd_cpu_hidden {
   float *sums;               /* of the batch: [tiles, hidden], da summed over the tokens of a tile */
 } fd_cpu_hidden;
 
+enum { FD_PANEL_MOST = 64 };
+
 typedef struct fd_cpu_kernels {
   const char *name; /* avx512bf16, amx: products round their operands to bf16 */
   int rows;         /* of the register tile: larger tiles should have a multiple of it */
-  int panel;        /* columns of a packed panel of B */
+  int panel;        /* columns of a packed panel of B; at most FD_PANEL_MOST */
   int narrow;       /* columns of a narrow panel: of a gemm's B, which may have few columns */
   int narrow_rows;  /* of a gemm's register tile */
   int depth;        /* block size for a long k: a panel of this depth stays in L1 */

@@ -53,25 +53,64 @@ void fd_cpu_linear_act_forward(fd_device *dev, int rows, int in, int width, fd_m
                                 .act = act});
 }
 
+/* dw[out, in] = dy^T x and db; of the product, the fields that describe x are given. */
+static void weight_gradients(fd_cpu *cpu, const fd_cpu_kernels *kernels, int rows, int in, int out, int apart, fd_mat dy,
+                             float *dw, float *db, fd_product x) {
+  x.m = out;
+  x.n = in;
+  x.k = rows;
+  x.a = dy.at;
+  x.a_is_transposed = 1;
+  x.a_sums = db;
+  x.c = dw;
+  x.past = (size_t)in * (size_t)out >= LARGE;
+  x.apart = apart;
+  fd_cpu_multiply(cpu, kernels, &x);
+}
+
+static int is_apart(int in, int out) { return in <= APART_UNTIL || out <= APART_UNTIL; }
+
+static const fd_cpu_kernels *backward_kernels(const fd_cpu *cpu, int apart) {
+  return apart && !cpu->kernels->multiply_apart ? cpu->fp32 : cpu->kernels;
+}
+
 void fd_cpu_linear_backward(fd_device *dev, int rows, int micro_batches, int in, int out, fd_mat x, const float *w, fd_mat dy,
                             fd_mat dx, float *dw, float *db) {
   fd_cpu *cpu = fd_cpu_of(dev);
   (void)micro_batches; /* one: this device has no `fill` */
-  int apart = in <= APART_UNTIL || out <= APART_UNTIL;
-  const fd_cpu_kernels *kernels = apart && !cpu->kernels->multiply_apart ? cpu->fp32 : cpu->kernels;
+  int apart = is_apart(in, out);
+  const fd_cpu_kernels *kernels = backward_kernels(cpu, apart);
   if (dx.at)
     fd_cpu_multiply(
         cpu, kernels,
         &(fd_product){.m = rows, .n = in, .k = out, .a = dy.at, .b = w, .b_is_weights = 1, .c = dx.at, .apart = apart});
+  weight_gradients(cpu, kernels, rows, in, out, apart, dy, dw, db, (fd_product){.b = x.at});
+}
+
+/* The activations are computed while they are packed, and their gradients pass through the slopes as they are written, so that
+ * neither goes to memory. */
+void fd_cpu_act_linear_backward(fd_device *dev, int rows, int micro_batches, int in, int out, fd_act act, int gated, fd_mat h,
+                                const float *w, fd_mat dy, float *dw, float *db) {
+  fd_cpu *cpu = fd_cpu_of(dev);
+  (void)micro_batches;
+  int apart = is_apart(in, out);
+  const fd_cpu_kernels *kernels = backward_kernels(cpu, apart);
+  size_t row = (size_t)h.stride;
+  float *gate = gated ? (float *)h.at + in : NULL;
+  weight_gradients(cpu, kernels, rows, in, out, apart, dy, dw, db,
+                   (fd_product){.b = h.at, .b_row = row, .act_of_b = 1, .act = act, .gate = gate, .gate_row = row});
   fd_cpu_multiply(cpu, kernels,
-                  &(fd_product){.m = out,
+                  &(fd_product){.m = rows,
                                 .n = in,
-                                .k = rows,
+                                .k = out,
                                 .a = dy.at,
-                                .a_is_transposed = 1,
-                                .a_sums = db,
-                                .b = x.at,
-                                .c = dw,
-                                .past = (size_t)in * (size_t)out >= LARGE,
+                                .b = w,
+                                .b_is_weights = 1,
+                                .c = h.at,
+                                .c_row = row,
+                                .act_of_c = 1,
+                                .act = act,
+                                .gate = gate,
+                                .gate_row = row,
                                 .apart = apart});
 }

@@ -34,6 +34,14 @@ static size_t place_of(const product_call *call, int first, int column, int k) {
          (size_t)(column / call->kernels->panel) * fd_cpu_right(call->kernels, k);
 }
 
+/* to[rows, columns] = act of b, times the gate, from this row and column on. */
+static void activate(const product_call *call, int row, int rows, int column, int columns, float *to) {
+  const fd_product *p = call->product;
+  for (int i = row; i < row + rows; i++, to += columns)
+    call->kernels->act_forward(p->act, columns, p->b + (size_t)i * p->b_row + column,
+                               p->gate ? p->gate + (size_t)i * p->gate_row + column : NULL, to);
+}
+
 /* Packs PANELS_TOGETHER panels of one depth of k. Of a b that is not transposed, PART_OF_K at a time, so that they are read as
  * longer stretches of each row. */
 static void pack_item(void *context, int item, int thread) {
@@ -44,12 +52,21 @@ static void pack_item(void *context, int item, int thread) {
   int together = PANELS_TOGETHER * kernels->panel, groups = fd_parts(p->n, together), first = item / groups * kernels->depth,
       column = item % groups * together, end = fd_smaller(column + together, p->n), k = fd_smaller(kernels->depth, p->k - first),
       some = p->b_is_transposed ? kernels->depth : PART_OF_K;
-  size_t down = p->b_is_transposed ? 1 : (size_t)p->n, across = p->b_is_transposed ? (size_t)p->k : 1;
-  for (int at = 0; at < k; at += some)
+  size_t b_row = p->b_row ? p->b_row : (size_t)p->n, down = p->b_is_transposed ? 1 : b_row,
+         across = p->b_is_transposed ? (size_t)p->k : 1;
+  float room[PART_OF_K * PANELS_TOGETHER * FD_PANEL_MOST];
+  for (int at = 0; at < k; at += some) {
+    const float *from = p->b + (size_t)(first + at) * down + (size_t)column * across;
+    if (p->act_of_b) {
+      activate(call, first + at, fd_smaller(some, k - at), column, end - column, room);
+      from = room;
+      down = (size_t)(end - column);
+    }
     for (int j = column; j < end; j += kernels->panel)
-      kernels->pack(fd_smaller(some, k - at), fd_smaller(kernels->panel, p->n - j),
-                    p->b + (size_t)(first + at) * down + (size_t)j * across, p->b_is_transposed ? across : down,
-                    p->b_is_transposed, call->packed + place_of(call, first, j, k) + fd_cpu_right(kernels, at));
+      kernels->pack(fd_smaller(some, k - at), fd_smaller(kernels->panel, p->n - j), from + (size_t)(j - column) * across,
+                    p->b_is_transposed ? across : down, p->b_is_transposed,
+                    call->packed + place_of(call, first, j, k) + fd_cpu_right(kernels, at));
+  }
 }
 
 /* Packs a block of a: `rows` rows from `row` on, `k` of k from `first` on, and adds them to `sums` unless that is NULL. Of a
@@ -100,17 +117,18 @@ static void write_tile(const product_call *call, int row, int rows, int column, 
   const fd_cpu_kernels *kernels = call->kernels;
   const float *bias = p->bias ? p->bias + column : NULL;
   size_t c_row = p->c_row ? p->c_row : (size_t)p->n, step = (size_t)fd_round_up(rows, kernels->rows) * (size_t)kernels->panel;
-  if (!p->y) {
+  if (!p->y && !p->act_of_c) {
     kernels->write_rows(rows, columns, tile, step, bias, p->c + (size_t)row * c_row + column, c_row, p->past);
     return;
   }
   float room[TILE_COLUMNS];
   for (int r = 0; r < rows; r++, tile += kernels->panel) {
     size_t at = (size_t)(row + r);
-    float *c = p->c ? p->c + at * c_row + column : room;
-    kernels->write_rows(1, columns, tile, step, bias, c, 0, 0);
-    kernels->act_forward(p->act, columns, c, p->gate ? p->gate + at * p->gate_row + column : NULL,
-                         p->y + at * (size_t)p->n + column);
+    float *c = p->c ? p->c + at * c_row + column : NULL, *gate = p->gate ? p->gate + at * p->gate_row + column : NULL,
+          *product = c && !p->act_of_c ? c : room;
+    kernels->write_rows(1, columns, tile, step, bias, product, 0, 0);
+    if (p->act_of_c) kernels->act_backward(p->act, columns, c, gate, product, c, gate);
+    else kernels->act_forward(p->act, columns, product, gate, p->y + at * (size_t)p->n + column);
   }
 }
 

@@ -13,13 +13,15 @@ typedef struct fd_product {
   int a_is_transposed, b_is_transposed; /* the matrix in memory is [k, m], or [n, k] */
   int b_is_weights;                     /* b are parameters: packed once for as long as they are held, if m is small */
   float *c;
-  size_t c_row; /* floats from a row of c to the next; 0: n */
-  /* y, unless NULL, receives act(c) [m, n], times `gate` unless that is NULL. Rows of the gate are gate_row floats apart; gate
-   * may be y. With y, c may be NULL. */
-  float *y;
-  const float *gate;
-  size_t gate_row;
+  size_t b_row, c_row; /* floats from a row of b, which is then not transposed, or of c to the next; 0: n */
+  /* An activation: of b or of the product. With act_of_b, b is act(b), times the gate. With act_of_c, c [m, n] holds an h and
+   * receives instead the gradient of h where the product is that of act(h), times the gate; the gate receives its own. With y,
+   * y [m, n] receives act(c), times the gate, and c may be NULL. Rows of the gate, NULL: 1, are gate_row floats apart; it may be
+   * y. */
   fd_act act;
+  int act_of_b, act_of_c;
+  float *y, *gate;
+  size_t gate_row;
   float *a_sums; /* [m], unless NULL: the sums over k, in order, of a, which is transposed */
   int past;      /* c is written past the caches, as it is large and not read soon */
   int apart;     /* round each product before it is added: by kernels->multiply_apart, which must not be NULL */

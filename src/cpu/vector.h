@@ -28,6 +28,7 @@ enum { LANES = 4, ROWS = 14, WAYS = 2, NARROW_ROWS = 14 };
 enum { LANES = 4, ROWS = 6, WAYS = 2, NARROW_ROWS = 6 };
 #endif
 enum { PANEL = WAYS * LANES, NARROW = 2 * LANES }; /* columns */
+_Static_assert((int)PANEL <= (int)FD_PANEL_MOST, "a panel is wider than the memory for it");
 
 typedef float vfloat __attribute__((vector_size(4 * LANES)));
 typedef int32_t vint __attribute__((vector_size(4 * LANES)));

@@ -43,6 +43,9 @@ typedef struct fd_keep {
 typedef struct fd_mats {
   fd_mat in[FD_INPUTS], out, saved[FD_EXTRAS], work;
   fd_mat dout, din[FD_INPUTS], scratch[FD_EXTRAS]; /* gradients; backward only */
+  /* Backward, unless NULL: the node that computes input 0, of a kind that `defers`. din[0] are then its pre-activations, which
+   * receive their gradient; the activations, in[0], and their gradient have no memory. */
+  const fd_node *through;
 } fd_mats;
 
 typedef struct fd_node_kind {
@@ -56,7 +59,9 @@ typedef struct fd_node_kind {
   void (*forward)(const fd_node *node, const fd_pass *pass, const fd_mats *m);
   /* Gradients of the inputs, and of its parameters, overwritten. NULL: no gradient passes through it. */
   void (*backward)(const fd_node *node, const fd_pass *pass, const fd_mats *m);
-  int passes; /* the gradient of both inputs is that of the output: all may share the memory of dout */
+  int passes;  /* the gradient of both inputs is that of the output: all may share the memory of dout */
+  int defers;  /* saved[0] are pre-activations, whose gradient another node may leave there; dout is then NULL */
+  int through; /* its backward pass can do so for the node that computes input 0 (fd_mats.through) */
   /* Multiply-adds of its products in the forward pass of a sequence with rows[space] rows in each space. NULL: negligible. */
   double (*products)(const fd_node *node, const double rows[FD_SPACES]);
   /* Recomputes the output, with the same bits, from what the backward pass has. NULL: too expensive. */

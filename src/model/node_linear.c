@@ -46,10 +46,17 @@ static void forward(const fd_node *node, const fd_pass *pass, const fd_mats *m) 
 
 static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
   const settings *s = node->own;
-  const fd_seqs *rows = pass->spaces->of[node->out.space];
-  pass->dev->ops.linear_backward(pass->dev, fd_seqs_rows(rows), rows->micro_batches, node->in[0].width, node->out.width, m->in[0],
-                                 pass->params + s->weight, m->dout, m->din[0], pass->grads + s->weight,
-                                 s->unbiased ? NULL : pass->grads + s->bias);
+  const fd_seqs *seqs = pass->spaces->of[node->out.space];
+  int rows = fd_seqs_rows(seqs), in = node->in[0].width, out = node->out.width;
+  const float *w = pass->params + s->weight;
+  float *dw = pass->grads + s->weight, *db = s->unbiased ? NULL : pass->grads + s->bias;
+  if (m->through) {
+    const fd_linear_act_settings *a = fd_linear_act_of(m->through);
+    pass->dev->ops.act_linear_backward(pass->dev, rows, seqs->micro_batches, in, out, a->act, a->gated, m->din[0], w, m->dout, dw,
+                                       db);
+  } else {
+    pass->dev->ops.linear_backward(pass->dev, rows, seqs->micro_batches, in, out, m->in[0], w, m->dout, m->din[0], dw, db);
+  }
 }
 
 static double products(const fd_node *node, const double rows[FD_SPACES]) {
@@ -62,6 +69,7 @@ const fd_node_kind fd_node_linear = {.name = "linear",
                                      .keeps = keeps,
                                      .forward = forward,
                                      .backward = backward,
+                                     .through = 1,
                                      .products = products};
 
 fd_value fd_linear(fd_graph *graph, const char *name, fd_value x, int out, int dense) {

@@ -30,17 +30,12 @@ static void forward(const fd_node *node, const fd_pass *pass, const fd_mats *m) 
                                     s->of.gated, m->saved[0].at ? m->saved[0] : m->work, m->out);
 }
 
-static void again(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
-  const settings *s = node->own;
-  pass->dev->ops.act_forward(pass->dev, fd_pass_rows(pass, node->out.space), node->out.width, s->of.act, s->of.gated, m->saved[0],
-                             m->out);
-}
-
 static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
   const settings *s = node->own;
   const fd_seqs *seqs = pass->spaces->of[node->out.space];
   int rows = fd_seqs_rows(seqs);
-  pass->dev->ops.act_backward(pass->dev, rows, node->out.width, s->of.act, s->of.gated, m->saved[0], m->dout, m->saved[0]);
+  if (m->dout.at)
+    pass->dev->ops.act_backward(pass->dev, rows, node->out.width, s->of.act, s->of.gated, m->saved[0], m->dout, m->saved[0]);
   pass->dev->ops.linear_backward(pass->dev, rows, seqs->micro_batches, node->in[0].width, columns_of(node), m->in[0],
                                  pass->params + s->weight, m->saved[0], m->din[0], pass->grads + s->weight,
                                  s->of.unbiased ? NULL : pass->grads + s->bias);
@@ -56,8 +51,10 @@ const fd_node_kind fd_node_linear_act = {.name = "linear_act",
                                          .keeps = keeps,
                                          .forward = forward,
                                          .backward = backward,
-                                         .again = again,
-                                         .products = products};
+                                         .products = products,
+                                         .defers = 1};
+
+const fd_linear_act_settings *fd_linear_act_of(const fd_node *node) { return &((const settings *)node->own)->of; }
 
 fd_value fd_linear_act(fd_graph *graph, const char *name, fd_value x, int width, const fd_linear_act_settings *of) {
   return fd_graph_add(graph, &fd_node_linear_act, name, &(settings){.of = *of}, (const fd_value[FD_INPUTS]){x, FD_NONE, FD_NONE},

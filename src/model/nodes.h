@@ -28,12 +28,15 @@ fd_value fd_linears_unbiased(fd_graph *graph, const char *name, const char *cons
                              const int widths[FD_LINEAR_PARTS]);
 
 /* y = act(x W^T + b), [rows, width], gated: act(first half) * second half of twice as many columns. The pre-activations are kept
- * in memory only for the backward pass; y is not kept for it. */
+ * in memory only for the backward pass; y, if only an fd_linear reads it, only until then. */
 typedef struct fd_linear_act_settings {
   fd_act act;
   int gated, unbiased;
 } fd_linear_act_settings;
 fd_value fd_linear_act(fd_graph *graph, const char *name, fd_value x, int width, const fd_linear_act_settings *settings);
+
+/* The settings of such a node. */
+const fd_linear_act_settings *fd_linear_act_of(const fd_node *node);
 
 /* A linear layer that adds a learned row to each [CLS] row, {name}.cls [cls, out], so that the [CLS] tokens differ. */
 fd_value fd_embedding(fd_graph *graph, const char *name, fd_value x, int out, int cls);

@@ -13,6 +13,18 @@ static fd_mat mat_of(const fd_pass *pass, int buffer) {
   return b->room.dense ? fd_dense(at, b->room.width) : fd_form_mat(pass->dev->form, at, b->room.width);
 }
 
+/* The buffer in which node i leaves the gradient of input k. */
+static int input_gradient(const fd_pass *pass, int i, int k) {
+  const fd_node_plan *plan = &pass->plan.node[i];
+  int value = pass->graph->node[i].in[k].id;
+  switch (plan->flow[k]) {
+    case FD_FLOW_NONE: return FD_NO_BUFFER;
+    case FD_FLOW_SUM: return plan->own[k];
+    case FD_FLOW_THROUGH: return pass->plan.node[pass->graph->producer[value]].saved[0];
+    default: return pass->plan.gradient[value];
+  }
+}
+
 static void find_mats(fd_pass *pass) {
   const fd_plan *plan = &pass->plan;
   for (int i = 0; i < pass->graph->nodes; i++) {
@@ -23,8 +35,8 @@ static void find_mats(fd_pass *pass) {
     m->work = mat_of(pass, plan->node[i].work);
     for (int k = 0; k < FD_INPUTS && node->in[k].id != FD_NO_VALUE; k++) {
       m->in[k] = mat_of(pass, plan->value[node->in[k].id]);
-      if (plan->node[i].flow[k] != FD_FLOW_NONE)
-        m->din[k] = mat_of(pass, plan->node[i].flow[k] == FD_FLOW_SUM ? plan->node[i].own[k] : plan->gradient[node->in[k].id]);
+      m->din[k] = mat_of(pass, input_gradient(pass, i, k));
+      if (plan->node[i].flow[k] == FD_FLOW_THROUGH) m->through = &pass->graph->node[pass->graph->producer[node->in[k].id]];
     }
     for (int k = 0; k < FD_EXTRAS; k++) {
       m->saved[k] = mat_of(pass, plan->node[i].saved[k]);
@@ -159,7 +171,8 @@ static void run_backward(fd_pass *pass, int i) {
       sum = mat_of(pass, pass->plan.gradient[node->in[k].id]);
       pass->dev->ops.add_rows(pass->dev, rows, m.din[k], sum, sum);
     }
-    fd_device_check(pass->dev, "backward pass", node->name, rows, node->in[k].width, sum);
+    int width = plan->flow[k] == FD_FLOW_THROUGH ? sum.stride : node->in[k].width;
+    fd_device_check(pass->dev, "backward pass", node->name, rows, width, sum);
   }
 }
 

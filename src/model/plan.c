@@ -67,6 +67,24 @@ static void mark(const planning *p) {
   }
 }
 
+/* The last node other than `but` that reads a value and learns, or -1. */
+static int last_reader(const planning *p, fd_value v, int but) {
+  for (int i = p->graph->nodes - 1; i >= 0; i--)
+    for (int k = 0; k < FD_INPUTS; k++)
+      if (i != but && p->plan->node[i].learns && p->graph->node[i].in[k].id == v.id) return i;
+  return -1;
+}
+
+/* Whether the gradient of input 0 of node i passes through the activation that computes it: on lean devices, if no other node
+ * and no caller adds to the gradient. */
+static int goes_through(const planning *p, int i) {
+  const fd_graph *g = p->graph;
+  fd_value in = g->node[i].in[0];
+  int from = in.id == FD_NO_VALUE ? -1 : g->producer[in.id];
+  return p->form.lean && p->plan->node[i].learns && g->node[i].kind->through && from >= 0 && g->node[from].kind->defers &&
+         !p->ends->given[in.id] && last_reader(p, in, i) < 0;
+}
+
 /* The backward pass needs a value at this time: its lifetime is extended, or it is recomputed for the first node that needs
  * it. */
 static void need(const planning *p, lifetime *life, fd_value v, int time) {
@@ -90,7 +108,7 @@ static fd_status plan_node(const planning *p, lifetime *life, int i) {
   if (!plan->learns) keep = (fd_keep){0};
   for (int k = 0; k < FD_INPUTS && node->in[k].id != FD_NO_VALUE; k++) {
     extend(&life[node->in[k].id].to, i);
-    if (keep.inputs >> k & 1) need(p, life, node->in[k], then);
+    if (keep.inputs >> k & 1 && !(k == 0 && goes_through(p, i))) need(p, life, node->in[k], then);
   }
   if (keep.output) extend(&life[node->out.id].to, then);
   for (int k = 0; k < FD_EXTRAS; k++) {
@@ -137,20 +155,16 @@ static fd_status plan_gradient(const planning *p, int i, int k) {
   int now = backward_time(p, i), from = g->producer[in.id], *gradient = &p->plan->gradient[in.id],
       adds = node->kind->adds >> k & 1;
   if (from < 0 || !g->node[from].kind->backward) return FD_OK;
+  if (k == 0 && goes_through(p, i)) {
+    plan->flow[k] = FD_FLOW_THROUGH;
+    return FD_OK;
+  }
   if (*gradient == FD_NO_BUFFER) {
     plan->flow[k] = adds ? FD_FLOW_ZERO : FD_FLOW_WRITE;
     return add_buffer(p, room_of(g, in), now, backward_time(p, from), gradient);
   }
   plan->flow[k] = adds ? FD_FLOW_ADD : FD_FLOW_SUM;
   return adds ? FD_OK : add_buffer(p, room_of(g, in), now, now, &plan->own[k]);
-}
-
-/* The last node other than `but` that reads a value and learns, or -1. */
-static int last_reader(const planning *p, fd_value v, int but) {
-  for (int i = p->graph->nodes - 1; i >= 0; i--)
-    for (int k = 0; k < FD_INPUTS; k++)
-      if (i != but && p->plan->node[i].learns && p->graph->node[i].in[k].id == v.id) return i;
-  return -1;
 }
 
 /* Whether the gradient of the output of node i is shared with another value, whose node has not used it yet. */

@@ -17,12 +17,13 @@ enum { FD_NO_BUFFER = -1, FD_NEVER = -1 };
 
 /* How the gradient of a node's input is computed. */
 typedef enum fd_flow {
-  FD_FLOW_NONE,  /* it is not needed */
-  FD_FLOW_WRITE, /* the node writes it */
-  FD_FLOW_ZERO,  /* the node is the first to add to it: it is zeroed before */
-  FD_FLOW_SAME,  /* it is the gradient of the output */
-  FD_FLOW_ADD,   /* the node adds to the gradient of other nodes */
-  FD_FLOW_SUM    /* the node writes to a buffer of its own, which is then added to the gradient of other nodes */
+  FD_FLOW_NONE,   /* it is not needed */
+  FD_FLOW_WRITE,  /* the node writes it */
+  FD_FLOW_ZERO,   /* the node is the first to add to it: it is zeroed before */
+  FD_FLOW_SAME,   /* it is the gradient of the output */
+  FD_FLOW_ADD,    /* the node adds to the gradient of other nodes */
+  FD_FLOW_SUM,    /* the node writes to a buffer of its own, which is then added to the gradient of other nodes */
+  FD_FLOW_THROUGH /* the node leaves the gradient of pre-activations in their place (fd_mats.through) */
 } fd_flow;
 
 typedef struct fd_node_plan {
