@@ -22,8 +22,9 @@ static float float_of(uint32_t bits) {
 
 static uint32_t random_bits(void) { return (uint32_t)between(0, 0xffff) << 16 | (uint32_t)between(0, 0xffff); }
 
-/* Ordinary values, wide exponents, products around 2^-126, subnormals among ones, infinities, zeros of both signs, any bits. */
-enum { KINDS_OF_VALUE = 7 };
+/* Ordinary values, wide exponents, products around 2^-126, subnormals among ones, infinities, zeros of both signs, any bits; the
+ * smallest exponents whose products the model takes for exact, and some beyond the largest and the smallest. */
+enum { KINDS_OF_VALUE = 10 };
 static float value_of(int kind) {
   uint32_t r = random_bits();
   float ordinary = (float)between(-1000000, 1000000) * 1e-6f;
@@ -34,6 +35,9 @@ static float value_of(int kind) {
     case 4: return between(0, 63) ? ordinary : float_of((r & 0x80000000) | 0x7f800000);
     case 5: return between(0, 1) ? float_of(r & 0x80000000) : ordinary;
     case 6: return float_of(r);
+    case 7: return float_of((r & 0x807fffff) | (uint32_t)between(71, 73) << 23);
+    case 8: return float_of((r & 0x807fffff) | (uint32_t)between(188, 191) << 23);
+    case 9: return float_of((r & 0x807fffff) | (uint32_t)between(69, 71) << 23);
     default: return ordinary;
   }
 }
