@@ -246,6 +246,10 @@ static void refused(void **state) {
   s.config.model.positions = 9;
   assert_ok(fd_hider_most(&s.config, s.tokenizer, &s.windows, fd_comm_self(), &most));
   assert_int_equal(most, 9);
+  for (int i = 0; i < RECORDS; i++) s.windows.own[i] = 5 + i % 5;
+  assert_int_equal(fd_hider_check(&s.config, s.tokenizer, &s.windows, "test"), FD_DATA); /* nothing can be hidden */
+  s.windows.own[RECORDS - 1] = 10;
+  assert_ok(fd_hider_check(&s.config, s.tokenizer, &s.windows, "test"));
   close_set(&s);
 }
 

@@ -46,7 +46,7 @@ static int letters_of(const fd_config *c) {
 
 fd_status fd_hider_check(const fd_config *config, const fd_tokenizer *tokenizer, const fd_windows *windows, const char *folder) {
   int k = letters_of(config), letters = config->model.tokenizer == FD_TOKENIZER_LETTERS;
-  int64_t below = 0, cut = 0;
+  int64_t below = 0, cut = 0, single = 0;
   if (!fd_tokenizer_vocabulary(tokenizer)->words)
     return fd_fail(FD_DATA,
                    "%s: its special tokens are not its first ids, so that it is not known which words may be hidden; expected "
@@ -55,6 +55,7 @@ fd_status fd_hider_check(const fd_config *config, const fd_tokenizer *tokenizer,
   for (int64_t i = 0; i < windows->count; i++) {
     below += fd_windows_length(windows, i) < k;
     cut += fd_windows_length(windows, i) % k != 0;
+    single += fd_windows_length(windows, i) < 2 * k;
   }
   if (letters && cut)
     return fd_fail(
@@ -63,11 +64,18 @@ fd_status fd_hider_check(const fd_config *config, const fd_tokenizer *tokenizer,
         " sequences are not of whole groups of %d letters, which are hidden together; use windows (findna prepare --window) of "
         "a multiple of %d, not records",
         folder, cut, windows->count, FD_GROUP, FD_GROUP);
-  if (!below) return FD_OK;
-  return fd_fail(FD_DATA,
-                 "%s: %" PRId64 " of %" PRId64
-                 " sequences are shorter than a word (%s: %d); leave them out with findna prepare --shortest %d",
-                 folder, below, windows->count, config->model.tokenizer == FD_TOKENIZER_KMER ? "model.kmer" : "letters", k, k);
+  const char *name = config->model.tokenizer == FD_TOKENIZER_KMER ? "model.kmer" : "letters";
+  if (below)
+    return fd_fail(FD_DATA,
+                   "%s: %" PRId64 " of %" PRId64
+                   " sequences are shorter than a word (%s: %d); leave them out with findna prepare --shortest %d",
+                   folder, below, windows->count, name, k, k);
+  if (single < windows->count || !windows->count) return FD_OK;
+  return fd_fail(
+      FD_DATA,
+      "%s: no sequence has two words (%s: %d), one to be hidden and one to be seen, so that nothing would be learned; use "
+      "longer windows",
+      folder, name, k);
 }
 
 void fd_hider_count(const fd_config *config, const fd_windows *windows, int64_t *words, int64_t *unknown) {
