@@ -14,10 +14,10 @@ typedef struct fd_product {
   int b_is_weights;                     /* b are parameters: packed once for as long as they are held, if m is small */
   float *c;
   size_t b_row, c_row; /* floats from a row of b, which is then not transposed, or of c to the next; 0: n */
-  /* An activation: of b or of the product. With act_of_b, b is act(b), times the gate. With act_of_c, c [m, n] holds an h and
-   * receives instead the gradient of h where the product is that of act(h), times the gate; the gate receives its own. With y,
-   * y [m, n] receives act(c), times the gate, and c may be NULL. Rows of the gate, NULL: 1, are gate_row floats apart; it may be
-   * y. */
+  /* An activation, times a gate (NULL: 1) whose rows are gate_row floats apart:
+   *   act_of_b  b stands for act(b) times the gate
+   *   y         y [m, n] receives act(c) times the gate, which may be y; c may then be NULL
+   *   act_of_c  the product is the gradient of act(c) times the gate: c and the gate, which are read, become their gradients */
   fd_act act;
   int act_of_b, act_of_c;
   float *y, *gate;
