@@ -104,7 +104,7 @@ static void bad_tables(void **state) {
 /* Class names as a file: written names read back, with the same hash; anything else is refused. */
 static void names_in_a_file(void **state) {
   (void)state;
-  static const char *const bad[] = {"", "fly", "fly\n\nworm\n", "fly\nwo,rm\n", "fly\nworm\r\n", "\377\n", "\n"};
+  static const char *const bad[] = {"", "fly", "fly\n\nworm\n", "fly\nwo,rm\n", "fly\nworm\r\n", "\377\n", "\n", "f\x7fly\n"};
   const char *const given[] = {"worm", "fly", "yeast"};
   fd_class_names names, again;
   char hex[FD_SHA256_HEX], other[FD_SHA256_HEX], what[128], shown[64], *text;
@@ -133,6 +133,36 @@ static void names_in_a_file(void **state) {
   fd_class_names_free(&names);
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
     assert_int_equal(fd_class_names_read(&again, bad[i], strlen(bad[i]), "there"), FD_DATA);
+  assert_int_equal(fd_class_names_read(&again, "fly\0worm\n", 9, "there"), FD_DATA);
+}
+
+/* As many names as there may be, and as many bytes of them; one more is refused. */
+static void most_names(void **state) {
+  (void)state;
+  enum { LONG = (1 << 20) - 1 };
+  fd_class_names names = {0};
+  char text[16], *name = malloc(LONG + 1);
+  for (int i = 0; i <= FD_CLASS_NAMES_MAX; i++) {
+    snprintf(text, sizeof text, "c%d", i);
+    assert_int_equal(fd_class_names_add(&names, "here", text), i < FD_CLASS_NAMES_MAX ? FD_OK : FD_DATA);
+  }
+  fd_class_names_free(&names);
+  memset(name, 'c', LONG), name[LONG] = '\0';
+  for (int i = 0; i < FD_CLASS_NAMES_BYTES / (LONG + 1); i++) assert_ok(fd_class_names_add(&names, "here", name));
+  assert_int_equal(fd_class_names_add(&names, "here", "c"), FD_DATA);
+  fd_class_names_free(&names);
+  free(name);
+}
+
+/* Numbers and words for missing values are no names: labels of the former are classes by themselves, the latter are refused. */
+static void what_is_a_name(void **state) {
+  (void)state;
+  static const char *const none[] = {"", "0", "12", "-1", "1.0", "1e3", "5 ", "inf", "NA", "N/A", "nan", "NaN", "NULL", "null"},
+                           *const name[] = {"a", "5a", "1.0.1", "nano", "info", "NAD", "none", "5 and more"};
+  for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+    if (fd_class_names_is_name(none[i])) fail_msg("a name: '%s'", none[i]);
+  for (size_t i = 0; i < sizeof name / sizeof *name; i++)
+    if (!fd_class_names_is_name(name[i])) fail_msg("no name: '%s'", name[i]);
 }
 
 /* Classes are numbered alphabetically; rows to be scored use the classes of the training rows. */
@@ -251,7 +281,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(tables_in_every_form), cmocka_unit_test(many_columns),
       cmocka_unit_test(bad_tables),           cmocka_unit_test(names_of_classes),
-      cmocka_unit_test(names_in_a_file),      cmocka_unit_test(packed_tables),
+      cmocka_unit_test(names_in_a_file),      cmocka_unit_test(most_names),
+      cmocka_unit_test(what_is_a_name),       cmocka_unit_test(packed_tables),
       cmocka_unit_test(leakage_is_counted),   cmocka_unit_test(parts_follow_from_the_first_bases),
   };
   close(mkstemp(path));
