@@ -1,5 +1,4 @@
-/* Sequence files against their known content: every format, odd line ends and letters, any order of reading; intervals; and the
- * placement of windows. */
+/* Sequence files against their known content: every format, odd line ends and letters, any order of reading; and intervals. */
 #include "check.h"
 #include "scratch.h"
 
@@ -9,7 +8,7 @@
 
 #include "base/random.h"
 #include "data/alphabet.h"
-#include "data/placement.h"
+#include "data/genome.h"
 #include "data/sequences.h"
 
 static uint64_t counter;
@@ -409,192 +408,12 @@ static void replaced_files(void **state) {
   }
 }
 
-/* --- placement ------------------------------------------------------------------------------------------------------- */
-
-/* Two contigs of 10,000 and 1,000 bases; the first has N in [2000, 3000). */
-static fd_genome small_genome(void) {
-  fd_genome g = {.records = 2};
-  g.record = calloc(2, sizeof *g.record);
-  g.record[0].length = 10000, g.record[1].length = 1000;
-  g.record[0].run = calloc(1, sizeof *g.record[0].run);
-  g.record[0].run[0] = (fd_run_of_n){2000, 3000, 0};
-  g.record[0].runs = 1;
-  return g;
-}
-
-static fd_intervals small_intervals(const fd_genome *g) {
-  fd_intervals v = {0};
-  assert_ok(fd_intervals_add(&v, 0, FD_TRAIN, 6000, 10000));
-  assert_ok(fd_intervals_add(&v, 0, FD_TRAIN, 0, 5000));
-  assert_ok(fd_intervals_add(&v, 0, FD_TRAIN, 4000, 5000)); /* within another one: joined */
-  assert_ok(fd_intervals_add(&v, 0, FD_VAL, 5000, 6000));
-  assert_ok(fd_intervals_add(&v, 1, FD_TRAIN, 0, 1000));
-  assert_ok(fd_intervals_close(&v, g));
-  assert_int_equal(v.count, 4);
-  return v;
-}
-
-/* The random words of a window are those of its split and index: the places are the first draws of Philox, as nothing is refused,
- * and other splits have other places. */
-static void places_are_drawn_by_split_and_index(void **state) {
-  (void)state;
-  enum { COUNT = 40 };
-  fd_genome g = {.records = 1};
-  fd_intervals v = {0};
-  const fd_placement p = {1, 1, 0, 9};
-  g.record = calloc(1, sizeof *g.record);
-  g.record[0].length = 9000;
-  for (int s = 0; s < FD_SPLITS; s++) assert_ok(fd_intervals_add(&v, 0, s, 3000 * s, 3000 * (s + 1)));
-  assert_ok(fd_intervals_close(&v, &g));
-  for (int s = 0; s < FD_SPLITS; s++) {
-    fd_places got = {0};
-    int64_t want[COUNT];
-    assert_ok(fd_place_random(&p, &g, &v, s, COUNT, &got));
-    for (int i = 0; i < COUNT; i++) {
-      uint32_t word[4];
-      fd_philox(word, fd_rng_key_of(9, FD_RNG_PREPARE), (uint64_t)s << 56 | (uint64_t)i, 0);
-      int64_t start = 3000 * s + (int64_t)(3000 * (double)((uint64_t)word[0] << 32 | word[1]) / 0x1p64);
-      int at = i;
-      for (; at && want[at - 1] > start; at--) want[at] = want[at - 1]; /* sorted, as the places are */
-      want[at] = start;
-    }
-    for (int i = 0; i < COUNT; i++) assert_int_equal(got.item[i].start, want[i]);
-    free(got.item);
-  }
-  free(v.item);
-  free(g.record);
-}
-
-static void random_places(void **state) {
-  (void)state;
-  fd_genome g = small_genome();
-  fd_intervals v = small_intervals(&g);
-  for (int uniform = 0; uniform < 2; uniform++) {
-    fd_placement p = {100, 0.2, uniform, 9};
-    fd_places all = {0}, fewer = {0}, held_out = {0};
-    int in_second = 0;
-    assert_ok(fd_place_random(&p, &g, &v, FD_TRAIN, 4000, &all));
-    assert_ok(fd_place_random(&p, &g, &v, FD_TRAIN, 100, &fewer));
-    assert_ok(fd_place_random(&p, &g, &v, FD_VAL, 50, &held_out));
-    assert_int_equal(all.count, 4000);
-    for (int i = 0; i < all.count; i++) {
-      fd_place at = all.item[i];
-      in_second += at.record == 1;
-      assert_true(at.start >= 0 && at.start + 100 <= g.record[at.record].length);
-      assert_true(at.record == 1 || at.start + 100 <= 5000 || at.start >= 6000);
-      assert_true(fd_record_count_n(&g.record[at.record], at.start, at.start + 100) <= 20);
-      if (i) assert_true(at.record > all.item[i - 1].record || at.start >= all.item[i - 1].start);
-    }
-    for (int i = 0; i < held_out.count; i++)
-      assert_true(held_out.item[i].record == 0 && held_out.item[i].start >= 5000 && held_out.item[i].start <= 5900);
-    for (int i = 0, j = 0; i < fewer.count; i++) { /* a window does not depend on the number of windows */
-      while (j < all.count && (all.item[j].record != fewer.item[i].record || all.item[j].start != fewer.item[i].start)) j++;
-      assert_true(j++ < all.count);
-    }
-    /* Valid positions: 4900 - 1060 + 3901 in the first contig, 901 in the second; uniform: what each attempt's half yields. */
-    double first = 7741, second = 901,
-           share = uniform ? second / 1000 / (first / 9000 + second / 1000) : second / (first + second);
-    assert_near(in_second / 4000.0, share, 4 * sqrt(share * (1 - share) / 4000));
-    free(all.item);
-    free(fewer.item);
-    free(held_out.item);
-  }
-  fd_placement impossible = {1001, 0, 0, 1};
-  fd_places none = {0};
-  assert_int_equal(fd_place_random(&impossible, &g, &v, FD_VAL, 1, &none), FD_DATA);
-  assert_int_equal(fd_place_random(&impossible, &g, &v, FD_TEST, 1, &none), FD_DATA);
-  free(none.item);
-  free(v.item);
-  fd_genome_free(&g);
-}
-
-/* Random exclusions, base by base: what is left is what was there and is not excluded, in pieces as large as possible. */
-static void exclusions(void **state) {
-  (void)state;
-  fd_genome g = small_genome();
-  for (int n = 0; n < 200; n++) {
-    static uint8_t left[2][10000];
-    fd_intervals v = small_intervals(&g), excluded = {0};
-    int64_t bases = 0, taken;
-    for (int i = 0; i < v.count; i++)
-      memset(left[v.item[i].record] + v.item[i].begin, 1 + v.item[i].split, (size_t)(v.item[i].end - v.item[i].begin));
-    for (int k = rand() % 12; k > 0; k--) {
-      int record = rand() % 2, length = record ? 1000 : 10000, begin = rand() % length, most = length - begin;
-      int end = begin + 1 + rand() % (rand() % 3 ? (most < 300 ? most : 300) : most);
-      assert_ok(fd_intervals_add(&excluded, record, 0, begin, end));
-      for (int i = begin; i < end; i++) bases += left[record][i] != 0, left[record][i] = 0;
-    }
-    assert_ok(fd_intervals_close(&excluded, &g));
-    assert_ok(fd_intervals_exclude(&v, &excluded, &g, &taken));
-    assert_int_equal(taken, bases);
-    for (int i = 0; i < v.count; i++) {
-      const fd_interval *x = &v.item[i];
-      const uint8_t *at = left[x->record];
-      int64_t length = g.record[x->record].length;
-      assert_true(x->begin < x->end && x->end <= length);
-      assert_true(x->begin == 0 || at[x->begin - 1] != 1 + x->split);
-      assert_true(x->end == length || at[x->end] != 1 + x->split);
-      for (int64_t k = x->begin; k < x->end; k++) assert_int_equal(left[x->record][k], 1 + x->split);
-      memset(left[x->record] + x->begin, 9, (size_t)(x->end - x->begin));
-    }
-    for (int k = 0; k < 10000; k++) assert_true(left[0][k] == 0 || left[0][k] == 9);
-    memset(left, 0, sizeof left);
-    free(v.item);
-    free(excluded.item);
-  }
-  fd_genome_free(&g);
-}
-
-static void strided_places(void **state) {
-  (void)state;
-  fd_genome g = small_genome();
-  fd_intervals v = small_intervals(&g);
-  fd_placement p = {100, 0.2, 0, 9};
-  fd_places at = {0};
-  assert_ok(fd_place_strided(&p, &g, &v, FD_TRAIN, 30, &at));
-  int n = 0, refused = 0;
-  const int begin[3] = {0, 6000, 0}, end[3] = {5000, 10000, 1000}, record[3] = {0, 0, 1};
-  for (int k = 0; k < 3; k++)
-    for (int s = begin[k]; s + 100 <= end[k]; s += 30) {
-      int good = record[k] == 1 || fd_record_count_n(&g.record[0], s, s + 100) <= 20;
-      refused += !good;
-      if (good) assert_true(n < at.count && at.item[n].record == record[k] && at.item[n].start == s);
-      n += good;
-    }
-  assert_int_equal(n, at.count);
-  assert_int_equal(refused, at.too_many_n);
-  free(at.item);
-  free(v.item);
-  fd_genome_free(&g);
-}
-
-static void splits_must_not_overlap(void **state) {
-  (void)state;
-  fd_genome g = small_genome();
-  fd_intervals v = {0};
-  assert_ok(fd_intervals_add(&v, 0, FD_TRAIN, 0, 5000));
-  assert_ok(fd_intervals_add(&v, 0, FD_TRAIN, 100, 200));
-  assert_ok(fd_intervals_add(&v, 0, FD_VAL, 4999, 6000));
-  assert_int_equal(fd_intervals_close(&v, &g), FD_DATA);
-  free(v.item);
-  fd_genome_free(&g);
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(fasta_in_every_style),
-      cmocka_unit_test(gzip_and_bgzip),
-      cmocka_unit_test(regions_and_names),
-      cmocka_unit_test(aliases),
-      cmocka_unit_test(names_as_they_are),
-      cmocka_unit_test(intervals),
-      cmocka_unit_test(replaced_files),
-      cmocka_unit_test(places_are_drawn_by_split_and_index),
-      cmocka_unit_test(random_places),
-      cmocka_unit_test(strided_places),
-      cmocka_unit_test(exclusions),
-      cmocka_unit_test(splits_must_not_overlap),
-      cmocka_unit_test(twobit_in_both_byte_orders),
+      cmocka_unit_test(fasta_in_every_style), cmocka_unit_test(gzip_and_bgzip),
+      cmocka_unit_test(regions_and_names),    cmocka_unit_test(aliases),
+      cmocka_unit_test(names_as_they_are),    cmocka_unit_test(intervals),
+      cmocka_unit_test(replaced_files),       cmocka_unit_test(twobit_in_both_byte_orders),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
