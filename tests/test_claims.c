@@ -286,6 +286,7 @@ static void shard_manifests(void **state) {
   static const char *const edits[][2] = {{"a.h5", "b.h5"},        /* twice */
                                          {"a.h5", "x/a.h5"},      /* in another folder */
                                          {"a.h5", "a\\u001b.h5"}, /* a terminal escape */
+                                         {"a.h5", "a\\u007f.h5"},
                                          {"a.h5", ".a.h5"},
                                          {"train", "Train"}, /* not a split */
                                          {"train", "valid"},
@@ -302,6 +303,11 @@ static void shard_manifests(void **state) {
     if (read_manifest("25", bad, good) != FD_DATA) fail_msg("accepted: %s", bad);
     free(bad);
   }
+  char long_name[300];
+  memset(long_name, 'a', sizeof long_name), long_name[sizeof long_name - 1] = '\0';
+  char *cut = replaced(first, "a.h5", long_name); /* more than an entry holds */
+  assert_int_equal(read_manifest("25", cut, good), FD_DATA);
+  free(cut);
   assert_int_equal(read_manifest("0", first, good), FD_DATA);
   assert_int_equal(read_manifest("-25", first, good), FD_DATA);
   assert_int_equal(read_manifest("4294967321", first, good), FD_DATA); /* 25 after an overflow */
