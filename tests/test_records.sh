@@ -77,7 +77,7 @@ expect "a share along with the column" 64 "has no effect beside --split" $prepar
 expect "two rules" 64 "exclude each other" $prepare bioscan.csv --by genus --known genus x
 expect "nothing to train on" 64 "leave nothing to train on" $prepare bioscan.csv --val-share 0.6 --test-share 0.4 x
 cat a.classification <(grep -P '^P3\t' a.classification) >twice.tsv
-expect "an id twice" 65 "the id 'P3' is there twice" $prepare twice.tsv x a.fasta
+expect "an id twice" 65 "twice.tsv:$(wc -l <twice.tsv): the id 'P3' is there twice" $prepare twice.tsv x a.fasta
 sed '4s/^[^\t]*//' a.classification >missing.tsv
 expect "a row without an id" 65 "missing.tsv:4: the row has no id; expected the name of its sequence" $prepare missing.tsv x a.fasta
 printf 'sequence,genus\n,Apis\nNNN,Apis\nACG,Apis\n' >empty.csv
@@ -97,3 +97,34 @@ check "are no names" test "$(cut -f4 words/*.tsv | sort -u | tr '\n' ' ')" = "Ap
 expect "records without ids, and with repeated ones" 0 "^note       14 records have no id" $prepare words.tsv none
 check "are counted" said '^note       21 records have the id of an earlier one'
 check "in the manifest, too" grep -qE '"repeated_ids": 21,' none/manifest.json
+
+# The limits of lengths, letters in lower case, and N behind the cut.
+printf 'id,seq,genus\na,ACGTACGTACGT,A\nb,ACGTACGTACG,A\nc,acgtnnacgtacgnnn,A\nd,TTGTACGTACGTNNNNACGT,A\ne,GTGTACGTACGTACGT,A\n' >lengths.csv
+expect "lengths" 0 "^left out   1 sequences shorter than --shortest" $prepare lengths.csv --limit 16 --val-share 0 --test-share 0 lengths
+check "of the shortest, the longest, and one whose cut ends with N" test "$(cut -f3 lengths/train.tsv | tail -n +2 | sort | paste -sd' ')" = "ACGTACGTACGT ACGTNNACGTACG GTGTACGTACGTACGT TTGTACGTACGT"
+check "one is longer, and n is N, no other letter" bash -c '[ "$(grep -oE "[0-9]+ sequences were longer" out.log)" = "1 sequences were longer" ] && ! grep -q IUPAC out.log'
+# More records than the first table of seen sequences holds: later duplicates are still found.
+awk 'BEGIN { srand(7); print "sequence,genus"; for (i = 0; i < 70000; i++) { s = ""; for (k = 0; k < 24; k++) s = s substr("ACGT", 1 + int(rand() * 4), 1); if (i % 700 == 0) first[n++] = s; print s ",G" }; for (i = 0; i < n; i++) print first[i] ",G" }' >seventy.csv
+expect "70,000 records" 0 "^left out   100 sequences that are equal to an earlier one" $prepare seventy.csv --val-share 0 --test-share 0 seventy
+# Columns by their names: the first name of a kind, the ranks from the largest on, whatever the order in the table.
+printf 'species,tribe,name,nucraw,subfamily,sampleid\ns,t,n,ACGTACGTACGT,u,i\n' >order.csv
+expect "the names of columns" 0 "^written" $prepare order.csv --val-share 0 --test-share 0 order
+check "and their order" test "$(tr '\t\n' ',;' <order/train.tsv)" = "id,split,sequence,subfamily,tribe,species;i,train,ACGTACGTACGT,u,t,s;"
+printf 'sequence,Split,ID\nACGTACGTACGT,a,b\n' >own.csv
+for own in Split ID; do expect "$own, which the tables have" 64 "a column '${own,,}' of their own" $prepare own.csv --columns $own x; done
+for name in seq dna_barcode nucleotides nucraw; do
+  sed "1s/sequence/$name/" own.csv >named.csv
+  expect "sequences in a column $name" 0 "^written" $prepare named.csv --val-share 0 --test-share 0 named_$name
+done
+wide() { awk -v n="$1" 'BEGIN { for (i = 1; i <= n; i++) printf "c%d,", i; print "sequence"; for (i = 1; i <= n; i++) printf "v,"; print "ACGTACGTACGT" }'; }
+columns() { seq -f c%g -s , "$1"; }
+wide 65 >wide.csv
+for option in columns require; do
+  expect "64 columns: --$option" 0 "^written" $prepare wide.csv --$option "$(columns 64)" --val-share 0 --test-share 0 wide_$option
+  expect "one more" 64 "more than 64 columns" $prepare wide.csv --$option "$(columns 65)" x
+done
+# Several FASTA files, with other letters, and the split of their records from the classification.
+printf '>p1\nACGTACGTACGTRY\n>p2\nACGTACGTACGTAK\n' >first.fa; printf '>p3\nGGGTACGTACGTA\n>p4\nTTTTACGTACGT\n' >second.fa
+printf 'id,genus,part\np1,A,one\np2,B,two\np3,C,one\np4,D,two\n' >parts.csv
+expect "several FASTA files" 0 "^read       3 IUPAC letters" $prepare parts.csv --split part --train one --test two parts first.fa second.fa
+check "each record in the split of its row" test "$(cut -f1,2,4 parts/one.tsv parts/two.tsv | tr '\t\n' ' ;')" = "id split genus;p1 train A;p3 train C;id split genus;p2 test B;p4 test D;"
