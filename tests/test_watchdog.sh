@@ -20,7 +20,7 @@ stopped() {
   took=$(($(now) - start))
   if [ $code = 76 ] && [ $took -lt 6000 ]; then ok "rank $1 stopped: the job ends with 76 within the limit"
   else not_ok "rank $1 stopped: code $code after $took ms"; tail -5 stopped$1.log | sed 's/^/    /'; fi
-  check "and the line names rank $1, its host, step and phase" grep -qE "no sign of life for 2 s.*last heard of: rank $1 \($(hostname)\) at step [0-9]+ in" stopped$1.log
+  check "and the line names rank $1, its host, step and phase, and says how to go on" grep -qE "no sign of life for 2 s.*last heard of: rank $1 \($(hostname)\) at step [0-9]+ in [^;]*; the job ends with code 76: the same command goes on from the last checkpoint" stopped$1.log
   check "and only one rank prints it" test "$(grep -c 'no sign of life' stopped$1.log)" = 1
 }
 if [ "$(ranks 2 doctor 2>/dev/null | grep -c 'no watchdog')" != 0 ]; then echo "skipped - watchdog: this MPI has no MPI_THREAD_MULTIPLE"; exit 0; fi
@@ -58,6 +58,7 @@ faulty() { local fault=$1 folder=$2; shift 2; timeout 60 mpirun -n 4 --oversubsc
 code=0; faulty fsync:1:sleep=40:config.used stalled comm.limit=2 comm.stall=3 || code=$?
 check "a rank that is alive but keeps the others waiting: 76 after comm.stall" test $code = 76
 check "and its line names rank and phase" grep -qE 'the others have waited [0-9]+ s for: rank 0 .* in setting up the run' stalled.log
+check "after one warning" test "$(grep -c 'the other ranks have waited' stalled.log)" = 1
 faulty fsync:1+:sleep=4:student slow train.steps=60 checkpoint.every=20 checkpoint.limit=1 comm.limit=3
 check "a slow disk: checkpoints are dropped, with a message" grep -q 'checkpoint of step 60 .* within 1 s\|checkpoint of step 40 dropped: the one before it is still being written after 1 s' slow.log
 check "and nothing else ends the training" grep -q 'step 60/60' slow.log
