@@ -352,6 +352,8 @@ check "barcodes: preparations, models and the evaluation" diff <(shown) - <<'END
 [pretrain][mlm][model.channels=128][model.hidden=512][model.layers=4][model.heads=4][model.positions=256][optim.lr=1e-3][data.shards=bc/its/open][run.seed=1][train.steps=3][run.folder=bc/MLM-1]
 [evaluate][its][--checkpoint][MAE75-0=bc/MAE75-0][--checkpoint][MAE75-1=bc/MAE75-1][--checkpoint][MAE15-0=bc/MAE15-0][--checkpoint][MAE15-1=bc/MAE15-1][--checkpoint][MLM-0=bc/MLM-0][--checkpoint][MLM-1=bc/MLM-1][--data][bc/its][--seeds][1][--methods][probe,knn,finetune,untrained][--output][bc/evaluation]
 END
+for seeds in 0 two ""; do expect "barcodes: '$seeds' seeds" 64 "-s needs the number of seeds" "$root/launch/barcodes" -s "$seeds" unmade t.classification x.fa; done
+check "barcodes: which is found before anything is made" test ! -e unmade
 
 expect "ablations" 0 "^\[-n\]\[3\]" "$root/launch/ablations" -n 3 ab demo train.steps=4
 check "ablations: the models of the paper" diff <(shown) - <<'END'
