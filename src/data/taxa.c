@@ -263,6 +263,13 @@ typedef struct classification {
 
 static int by_id(const void *a, const void *b) { return strcmp(((const named_row *)a)->id, ((const named_row *)b)->id); }
 
+/* The order of rows, in which of two with the same id the later one comes second whatever qsort does with equal ones. */
+static int by_id_and_line(const void *a, const void *b) {
+  const named_row *x = a, *y = b;
+  int order = by_id(a, b);
+  return order ? order : (x->line > y->line) - (x->line < y->line);
+}
+
 static fd_status read_names(reader *r, classification *k) {
   fd_taxa *t = r->taxa;
   size_t length, width = (size_t)t->columns + 2;
@@ -281,7 +288,7 @@ static fd_status read_names(reader *r, classification *k) {
   for (size_t i = 0; i < k->rows; i++)
     if (k->row[i].values) k->row[i].values = k->values + i * width;
   t->counts.rows = (int64_t)k->rows;
-  if (k->rows) qsort(k->row, k->rows, sizeof *k->row, by_id);
+  if (k->rows) qsort(k->row, k->rows, sizeof *k->row, by_id_and_line);
   for (size_t i = 1; i < k->rows; i++)
     if (!strcmp(k->row[i - 1].id, k->row[i].id))
       return fd_fail(FD_DATA, "%s:%" PRId64 ": the id '%.80s' is there twice", r->options->table, k->row[i].line, k->row[i].id);
