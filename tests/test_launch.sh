@@ -56,6 +56,7 @@ check "the error says what to do in a shell" grep -q "env -u SLURM_STEP_NUM_TASK
 expect "in the shell of srun --pty, which has a terminal" 0 "^\+ srun -n 6 .*--overlap " $job $step script -qec "$run pretrain demo" /dev/null
 expect "pretraining in that shell is a single process, with PMIx or not" 66 "there is no folder .nowhere." $job $step PMIX_RANK=0 PMIX_NAMESPACE=none script -qec "$FINDNA pretrain $root/tests/tiny.yaml data.shards=nowhere" /dev/null
 expect "a task of srun is refused" 64 "use: srun --mpi=pmix findna .*env -u SLURM_STEP_NUM_TASKS findna" $job $step setsid -w "$FINDNA" pretrain demo
+expect "a process of a batch script, which is no task, is not" 66 "there is no folder .nowhere." $job SLURM_STEP_NUM_TASKS=6 setsid -w "$FINDNA" pretrain "$root/tests/tiny.yaml" data.shards=nowhere
 for command in --help "pretrain --help" --version "config demo" "inspect $root/datasets/README.md"; do
   expect "except commands of a single process: $command" "$([ "${command%% *}" = inspect ] && echo 65 || echo 0)" "" $job $step setsid -w "$FINDNA" $command
 done

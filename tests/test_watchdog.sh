@@ -47,6 +47,7 @@ orphaned "direct ranks" "$FINDNA" pretrain $endless comm.limit=30 run.folder=orp
 orphaned "ranks behind a shell" bash -c "'$FINDNA' pretrain $endless comm.limit=30 run.folder=orphans; exit \$?"
 
 check "working ranks are not disturbed by short limits" ranks 4 pretrain "$root/tests/tiny.yaml" run.folder=fine comm.limit=2 comm.stall=2
+check "nor without a limit" ranks 2 pretrain "$root/tests/tiny.yaml" run.folder=no_limit comm.limit=0
 code=0; ranks 2 pretrain $endless run.folder=timed run.minutes=0.02 >timed.log 2>&1 || code=$?
 check "run.minutes stops with 75" test $code = 75
 check "and with a checkpoint to resume from" test -n "$(state_of timed)"
