@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs all tests (or those named as arguments, except those in WITHOUT), JOBS (2) at a time, and ends with "N passed, N failed". Test
-# programs print TAP; a shell test, tests/test_*.sh, prints "ok - name" or "not ok - name" per case.
+# Runs all tests (or those named as arguments, except those in WITHOUT), JOBS (3, on two cores, as many wait) at a time, and ends with
+# "N passed, N failed". Test programs print TAP; a shell test, tests/test_*.sh, prints "ok - name" or "not ok - name" per case.
 set -u
 export LC_ALL=C # numbers have a point, and names one order
 cd "$(dirname "$0")/.."
@@ -54,7 +54,7 @@ for name in "${names[@]}"; do
   else together+=("$name"); fi
 done
 [ $((${#builders[@]} + ${#together[@]})) = 0 ] ||
-  printf '%s\n' "$(IFS=,; echo "${builders[*]-}")" ${together[@]+"${together[@]}"} | grep . | xargs -P "${JOBS:-2}" -n 1 bash tests/run.sh --one
+  printf '%s\n' "$(IFS=,; echo "${builders[*]-}")" ${together[@]+"${together[@]}"} | grep . | xargs -P "${JOBS:-3}" -n 1 bash tests/run.sh --one
 for name in ${apart[@]+"${apart[@]}"}; do one "$name"; done
 read -r passed failed skipped <<<"$(cat "$RESULTS"/*.counts | awk '{ g += $1; b += $2; s += $3 } END { print g + 0, b + 0, s + 0 }')"
 missing=$((${#together[@]} + ${#apart[@]} + ${#builders[@]} - $(ls "$RESULTS" | grep -c '\.counts$')))
