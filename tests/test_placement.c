@@ -1,17 +1,10 @@
 /* The placement of windows, the intervals that hold them, and the BED files from which these come. */
 #include "files.h"
+#include "said.h"
 
-#include "base/log.h"
 #include "base/random.h"
 #include "data/bed.h"
 #include "data/placement.h"
-
-static char said[4096];
-
-static void keep(const char *level, const char *text) {
-  (void)level;
-  snprintf(said, sizeof said, "%s", text);
-}
 
 static void refused(fd_status status, const char *says) {
   if (status != FD_DATA || !strstr(said, says)) fail_msg("status %d, '%s'; expected %s", (int)status, said, says);
@@ -259,6 +252,8 @@ static void beds_of_splits(void **state) {
        "splits.bed: no interval lies in the sequences given; are the contig names right (such as chr1)"},
       {"chr1\t100\t106\ttrain\n#\nchr1\t105\t110\tval\n", 0,
        "the splits train and val share bases of chr1 from 105 on (lines 1 and 3"},
+      {"chr1\t105\t106\tval\nchr1\t105\t110\ttrain\n", 0,
+       "the splits val and train share bases of chr1 from 105 on (lines 1 and 2"},
       {"chr2\t-1\t4\ttrain\n", 0, "splits.bed:1: interval -1 to 4: expected 0 <= start < end"},
       {"chr2\t4\t4\ttrain\n", 0, "splits.bed:1: interval 4 to 4: expected 0 <= start < end"},
       {"\t0\t4\ttrain\n", 0, "splits.bed:1: expected contig, start and end"},
@@ -278,11 +273,8 @@ static void beds_of_splits(void **state) {
 
 static void names_of_bed_files(void **state) {
   (void)state;
-  static const char *const beds[] = {"a.bed", "a.BED.gz", "a.narrowPeak", "a.broadPeak", "a.gappedPeak.gz"}, *const others[] = {
-                                                                                                                 "a.bedgraph",
-                                                                                                                 "abed",
-                                                                                                                 "a.bed.fa",
-                                                                                                                 "a.narrow", ""};
+  static const char *const beds[] = {"a.bed", "a.BED.gz", "a.narrowPeak", "a.broadPeak", "a.gappedPeak.gz"};
+  static const char *const others[] = {"a.bedgraph", "abed", "a.bed.fa", "a.narrow", ""};
   for (size_t i = 0; i < sizeof beds / sizeof *beds; i++)
     if (!fd_bed_is_name(beds[i])) fail_msg("%s", beds[i]);
   for (size_t i = 0; i < sizeof others / sizeof *others; i++)

@@ -1,13 +1,12 @@
 /* Folders of benchmark tasks in every published layout: the rows that they give, with their classes and parts, and those that are
  * refused, with the file and its line. */
 #include "files.h"
+#include "said.h"
 
 #include <sys/stat.h>
 
-#include "base/log.h"
 #include "data/listing.h"
 #include "data/task_folder.h"
-
 #include "data/unsplit.h"
 
 enum { FILES = 8 };
@@ -20,13 +19,6 @@ typedef struct task {
   const char *rows; /* NULL: refused */
   const char *says;
 } task;
-
-static char said[4096];
-
-static void keep(const char *level, const char *text) {
-  (void)level;
-  snprintf(said, sizeof said, "%s", text);
-}
 
 /* Without the durability of put(): there are thousands. */
 static void put_file(const char *name, const char *text) {

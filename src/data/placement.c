@@ -24,7 +24,8 @@ fd_status fd_intervals_add(fd_intervals *v, int record, int split, int64_t begin
 static int by_record(const void *a, const void *b) {
   const fd_interval *x = a, *y = b;
   if (x->record != y->record) return x->record < y->record ? -1 : 1;
-  return (x->begin > y->begin) - (x->begin < y->begin);
+  if (x->begin != y->begin) return x->begin < y->begin ? -1 : 1;
+  return (x->line > y->line) - (x->line < y->line); /* messages name the earlier line first */
 }
 
 static int by_split(const void *a, const void *b) {
