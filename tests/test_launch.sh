@@ -354,7 +354,8 @@ check "barcodes: preparations, models and the evaluation" diff <(shown) - <<'END
 [evaluate][its][--checkpoint][MAE75-0=bc/MAE75-0][--checkpoint][MAE75-1=bc/MAE75-1][--checkpoint][MAE15-0=bc/MAE15-0][--checkpoint][MAE15-1=bc/MAE15-1][--checkpoint][MLM-0=bc/MLM-0][--checkpoint][MLM-1=bc/MLM-1][--data][bc/its][--seeds][1][--methods][probe,knn,finetune,untrained][--output][bc/evaluation]
 END
 for seeds in 0 two ""; do expect "barcodes: '$seeds' seeds" 64 "-s needs the number of seeds" "$root/launch/barcodes" -s "$seeds" unmade t.classification x.fa; done
-check "barcodes: which is found before anything is made" test ! -e unmade
+for script in bakeoff barcodes ablations; do expect "$script: a number of ranks that is none" 64 "-n needs the number of ranks" "$root/launch/$script" -n two unmade demo x.fa; done
+check "which is found before anything is made" test ! -e unmade
 
 expect "ablations" 0 "^\[-n\]\[3\]" "$root/launch/ablations" -n 3 ab demo train.steps=4
 check "ablations: the models of the paper" diff <(shown) - <<'END'
