@@ -323,7 +323,7 @@ static void bits_of_rows_do_not_depend_on_threads(void **state) {
 }
 
 /* Runs one of GRADIENTS backward passes over no rows; used: floats of to[4] that are gradients of parameters. */
-enum { GRADIENTS = 7, WIDE = 650, PARAMETERS = WIDE * WIDE };
+enum { GRADIENTS = 8, WIDE = 650, PARAMETERS = WIDE * WIDE };
 static void learn_from_nothing(fd_device *dev, int which, const float *w, float *to[4], size_t used[4]) {
   enum { IN = 21, OUT = 37, TAPS = 4, HIDDEN = 50 };
   int start[] = {0, 0, 0}, id = 0, wide = which == 1;
@@ -352,6 +352,10 @@ static void learn_from_nothing(fd_device *dev, int which, const float *w, float 
     case 5:
       used[0] = used[1] = 2;
       dev->ops.delta_backward(dev, &seqs, &delta, none, none, w, none, none, none, to[0], to[1]);
+      break;
+    case 6:
+      used[0] = IN * OUT, used[1] = OUT;
+      dev->ops.act_linear_backward(dev, 0, 1, IN, OUT, FD_ACT_SILU, 1, fd_dense(none.at, 2 * IN), w, none, to[0], to[1]);
       break;
     default:
       used[0] = used[1] = OUT * HIDDEN, used[2] = HIDDEN, used[3] = OUT;
