@@ -67,9 +67,10 @@ static void model_exponents(float tile[TILE_ROWS][LANES], int *least, int *most)
     }
 }
 
-/* Products of bf16 numbers, of 8 bits each, are exact in fp32 unless they are too large or too small. Then a multiplication and
- * an addition round as one multiply-add does, many times faster than fmaf where the compiler may not use such an instruction. If,
- * too, their last bit is at least 2^-126, no sum of them is a denormal number. */
+/* A product of two bf16 numbers has 16 significant bits, so it is exact in fp32 unless it overflows or is denormal, and a
+ * multiplication and an addition then round as one multiply-add does. They are many times faster than fmaf where the compiler may
+ * not use the instruction. If the last bits of all products are at least 2^-126, no sum of them is denormal, so that nothing
+ * needs to be flushed in between. Tiles with other numbers take the slow way. */
 static void model_multiply(float c[TILE_ROWS][LANES], float a[TILE_ROWS][LANES], float b[TILE_ROWS][LANES]) {
   enum { BIAS = 127, LAST_BITS = 14, LEAST = 2 * BIAS + LAST_BITS - 126, MOST = 2 * BIAS + 126 };
   int least[2], most[2];
