@@ -41,6 +41,16 @@ static inline fd_config small_config(int channels, int hidden, int track, int ne
   return c;
 }
 
+/* Several micro-batches, learned [CLS] rows, a projection, two threads. */
+static inline fd_config busy_config(void) {
+  fd_config c = small_config(24, 32, 6, 2);
+  c.train.batch = 8, c.train.virtual_ranks = 4, c.train.steps = 12;
+  c.model.cls_tokens = FD_CLS_LEARNED;
+  c.objective.cl_space = FD_SPACE_PROJECTION;
+  c.device.threads = 2;
+  return c;
+}
+
 /* Windows of random nucleotides. */
 static inline fd_windows many_windows(int count, int length) {
   fd_windows w = {count, length, malloc((size_t)count * (size_t)length), NULL, NULL};
