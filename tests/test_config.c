@@ -156,6 +156,10 @@ static const char *const violations[][2] = {
     {MAE "model.vocabulary=65", "model.vocabulary: 65; model.encoder: mae with model.kmer 3 has 66"},
     {MAE "model.layers=128 model.decoder_layers=127", "model.layers, model.decoder_layers: together 255; expected at most 254"},
     {BERT "model.layers=257 train.dropout=0.1", "train.dropout: the random numbers of attention suffice for 256 layers"},
+    {BERT "model.layers=257 task.outputs=2 task.attention_dropout=0.1",
+     "task.attention_dropout: the random numbers of attention suffice for 256 layers"},
+    {HAD "model.layers=256 task.outputs=2 task.attention_dropout=0.1",
+     "task.attention_dropout: the random numbers of attention suffice for 255 layers"},
     {"objective.distil_weight=1", "objective.distil_weight and aug.sees are only for model.encoder: had"},
     {"aug.sees=visible", "objective.distil_weight and aug.sees are only for model.encoder: had"},
     {HAD "model.tokenizer=kmer", "model.tokenizer: model.encoder: had reads letters"},
@@ -350,7 +354,10 @@ static const char *const without_effect[][2] = {
             "objective.prototypes=9 teacher.momentum=0.9 teacher.centre_momentum=0.9 teacher.order=before",
      "aug.noise aug.size aug.trans objective.mnm_tau objective.cl_axis objective.prototypes objective.tau_student "
      "teacher.momentum teacher.order teacher.centre_momentum"},
-    {TASK "task.dropout=0.1 task.balance=true aug.mutation=0.2", ""},
+    {TASK "task.dropout=0.1 task.head_dropout=0.1 task.balance=true aug.mutation=0.2", ""},
+    {TASK "task.attention_dropout=0.1", "task.attention_dropout"},
+    {TASK "model.encoder=transformer model.channels=64 task.attention_dropout=0.1", ""},
+    {TASK "model.encoder=cnn task.dropout=0.1 task.head_dropout=0.2", "task.head_dropout"},
     {TASK "model.encoder=bert model.channels=64 model.heads=2 train.dropout=0.1", "train.dropout"},
     {"objective.mnm_weight=0 objective.cl_weight=0 teacher.kind=none task.kind=values task.outputs=1 task.balance=true",
      "task.balance"}};

@@ -147,7 +147,7 @@ awk 'BEGIN { srand(1); print "sequence,label"; for (i = 0; i < 24; i++) { s = ""
 "$FINDNA" embed one rows.csv --output cpu.tsv >/dev/null 2>&1
 expect "embed on the GPU" 0 "wrote gpu.tsv" "$FINDNA" embed one rows.csv --device cuda --output gpu.tsv
 check "embeddings are the CPU's to bf16" awk 'NR == FNR { for (i = 2; i <= NF; i++) a[FNR, i] = $i; next } FNR > 1 { for (i = 2; i <= NF; i++) { d = a[FNR, i] - $i; if (d > 0.02 || d < -0.02) bad = 1; n++ } } END { exit bad || n < 400 }' cpu.tsv gpu.tsv
-tune() { local n=$1 folder=$2; shift 2; gpu "$n" finetune one --train rows.csv run.folder="$folder" train.batch=8 train.virtual_ranks=4 train.steps=6 task.hidden=7 task.dropout=0.1 task.features=both device.threads=1 "$@" >"$folder.log" 2>&1; }
+tune() { local n=$1 folder=$2; shift 2; gpu "$n" finetune one --train rows.csv run.folder="$folder" train.batch=8 train.virtual_ranks=4 train.steps=6 task.hidden=7 task.dropout=0.1 task.head_dropout=0.1 task.features=both device.threads=1 "$@" >"$folder.log" 2>&1; }
 tune 1 tuned_cpu
 tune 1 tuned device.kind=cuda
 tune 2 tuned2 device.kind=cuda comm.share_gpu=true

@@ -131,7 +131,8 @@ static void gradients_equal_finite_differences(void **state) {
         for (int encoder = FD_ARCH_CHORDMIXER; encoder <= FD_ARCH_TRANSFORMER; encoder++) {
           c.model.encoder = encoder;
           c.task.features = features, c.task.hidden = hidden, c.task.kind = kind;
-          c.task.dropout = features == FD_FEATURES_BOTH ? 0.3 : 0; /* the same draws drop the same values */
+          /* The same draws drop the same values. */
+          c.task.dropout = c.task.attention_dropout = c.task.head_dropout = features == FD_FEATURES_BOTH ? 0.3 : 0;
           compare_gradients(c);
         }
 }

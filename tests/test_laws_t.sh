@@ -68,7 +68,7 @@ check "at least one kill during training" grep -q 'resuming from killed/ckpt/ste
 # Fine-tuning, with dropout.
 xz -dc "$root/datasets/prom_core_notata.train.tsv.xz" | head -129 | awk -F'\t' 'NR == 1 { print "sequence,label"; next } { print substr($1, 1 + NR % 5, 40 + NR * 7 % 26) "," $2 }' >train.csv
 tail -41 train.csv | sed '1i sequence,label' >test.csv
-tuning="task.dropout=0.2 task.features=both task.hidden=7 train.batch=16 train.virtual_ranks=4 train.epochs=2 optim.lr=3e-3 device.threads=1"
+tuning="task.dropout=0.2 task.attention_dropout=0.1 task.head_dropout=0.3 task.features=both task.hidden=7 train.batch=16 train.virtual_ranks=4 train.epochs=2 optim.lr=3e-3 device.threads=1"
 ft() { local n=$1 folder=$2; shift 2; ranks "$n" finetune one --train train.csv --test test.csv $tuning run.folder="$folder" "$@" >"$folder.log" 2>&1; }
 ft 1 tuned || tail -3 tuned.log
 ft 4 tuned4 device.threads=2
@@ -78,7 +78,7 @@ mkdir halved && touch halved/stop
 ft 1 halved
 ft 2 halved
 check "stopped and resumed: the same bits" same tuned halved
-ft 1 undropped task.dropout=0
+ft 1 undropped task.dropout=0 task.attention_dropout=0 task.head_dropout=0
 check "without dropout: other bits" other tuned undropped
 
 # Other uses of a pretrained transformer.

@@ -371,7 +371,7 @@ typedef struct whole {
 } whole;
 
 static void open_whole(whole *f, const work *w) {
-  const fd_bert encoder = {.prefix = "bert", .layers = 2, .visible = 1, .attention = (float)w->config.train.dropout};
+  const fd_bert encoder = {.prefix = "bert", .layers = 2, .visible = 1};
   const fd_extent extent = {w->batch->seqs.count * w->length, w->batch->seqs.count, 0};
   memset(f, 0, sizeof *f);
   fd_value ids = fd_graph_begin(&f->graph, &f->params, FD_TOKENS, 1);

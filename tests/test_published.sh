@@ -179,7 +179,7 @@ for model in run run_dnabert run_bert; do
   expect "its head predicts" 0 "wrote back.tsv" "$FINDNA" embed back_$model s.fa --output back.tsv --pool task
   check "the same" cmp task.tsv back.tsv
 done
-dropped="${tune/train.epochs=8/train.epochs=6} task.dropout=0.1"
+dropped="${tune/train.epochs=8/train.epochs=6} task.dropout=0.1 task.attention_dropout=0.1 task.head_dropout=0.1"
 for model in run run_dnabert run_bert; do
   expect "$model learns with dropout" 0 "test " "$FINDNA" finetune $model --train motif.csv --test motif.csv run.folder=dropped_$model $dropped
   check "differently than without" other dropped_$model tuned_$model

@@ -65,9 +65,15 @@ static int check_autoencoder(const fd_config *c, const char *name) {
   NEED(!is_one || c->model.layers + c->model.decoder_layers <= LAYERS_MAX,
        "%s: model.layers, model.decoder_layers: together %lld; expected at most %d", name,
        (long long)(c->model.layers + c->model.decoder_layers), LAYERS_MAX);
-  NEED(c->model.encoder != FD_ARCH_BERT || c->train.dropout == 0 || c->model.layers <= LAYERS_ALONE_MAX,
-       "%s: train.dropout: the random numbers of attention suffice for %d layers, and model.layers is %lld", name,
-       LAYERS_ALONE_MAX, (long long)c->model.layers);
+  return good;
+}
+
+/* Whether attention dropout has random numbers for every layer. The attention of had follows its layers. */
+static int check_attention(const fd_config *c, const char *name) {
+  int good = 1, most = LAYERS_ALONE_MAX - (c->model.encoder == FD_ARCH_HAD);
+  if (!fd_config_attends(c) || fd_config_attention_dropout(c) == 0) return 1;
+  NEED(c->model.layers <= most, "%s: %s: the random numbers of attention suffice for %d layers, and model.layers is %lld", name,
+       c->task.outputs ? "task.attention_dropout" : "train.dropout", most, (long long)c->model.layers);
   return good;
 }
 
@@ -112,7 +118,8 @@ static int check_convolutions(const fd_config *c, const char *name) {
 
 /* Whether the model's options are consistent. */
 static int check_model(const fd_config *c, const char *name) {
-  int good = check_encoder(c, name) & check_autoencoder(c, name) & check_student(c, name) & check_convolutions(c, name);
+  int good = check_encoder(c, name) & check_autoencoder(c, name) & check_student(c, name) & check_convolutions(c, name) &
+             check_attention(c, name);
   NEED(!fd_config_attends(c) || c->model.channels % c->model.heads == 0,
        "%s: model.heads: %lld do not divide model.channels (%lld)", name, (long long)c->model.heads,
        (long long)c->model.channels);

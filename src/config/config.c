@@ -129,6 +129,12 @@ int fd_config_distils(const fd_config *c) { return c->task.outputs && c->teacher
 
 double fd_config_dropout(const fd_config *c) { return c->task.outputs ? c->task.dropout : c->train.dropout; }
 
+double fd_config_attention_dropout(const fd_config *c) { return c->task.outputs ? c->task.attention_dropout : c->train.dropout; }
+
+double fd_config_head_dropout(const fd_config *c) {
+  return c->model.encoder == FD_ARCH_CNN ? c->task.dropout : c->task.head_dropout;
+}
+
 int fd_config_lm_head(const fd_config *c) {
   if (!fd_config_reads_ids(c)) return FD_LM_HEAD_NONE;
   if (c->model.lm_head != FD_LM_HEAD_AUTO) return c->model.lm_head;

@@ -142,8 +142,11 @@ enum { FD_MONITOR_WINDOWS = 512 };
 /* Whether a classifier learns from a teacher's probabilities of its classes. */
 int fd_config_distils(const fd_config *config);
 
-/* Dropout rate in training: the task's, or pretraining's. */
+/* Dropout rates in training, the task's or pretraining's: of what layers add, of attention probabilities, and of the input of the
+ * task head's last layer (in cnn task.dropout, as published). */
 double fd_config_dropout(const fd_config *config);
+double fd_config_attention_dropout(const fd_config *config);
+double fd_config_head_dropout(const fd_config *config);
 
 /* The encoder's language-model head: FD_LM_HEAD_NONE, ..._TIED or ..._OWN. */
 int fd_config_lm_head(const fd_config *config);

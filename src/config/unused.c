@@ -7,6 +7,8 @@
 
 static int tunes(const fd_config *c) { return c->task.outputs > 0; }
 static int makes_views(const fd_config *c) { return !fd_config_hides(c); }
+static int drops_of_head(const fd_config *c) { return tunes(c) && c->model.encoder != FD_ARCH_CNN; }
+static int attends(const fd_config *c) { return tunes(c) && fd_config_attends(c); }
 static int weighs_classes(const fd_config *c) { return !tunes(c) || c->task.kind == FD_TASK_CLASSES; }
 
 /* Options with this beginning have an effect only on runs for which `on` holds. Others are left out, as the settings of a
@@ -15,6 +17,8 @@ static const struct {
   const char *beginning;
   int (*on)(const fd_config *);
 } uses[] = {{"task.", tunes},
+            {"task.attention_dropout", attends},
+            {"task.head_dropout", drops_of_head},
             {"task.balance", weighs_classes},
             {"train.dropout", fd_config_hides},
             {"aug.noise", makes_views},

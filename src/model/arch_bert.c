@@ -3,9 +3,7 @@
 #include "model/network.h"
 
 static fd_value build(fd_network *net, const fd_config *config, int window, fd_value ids) {
-  const fd_bert encoder = {.prefix = "bert",
-                           .layers = (int)config->model.layers,
-                           .attention = (float)(fd_config_hides(config) ? config->train.dropout : 0)};
+  const fd_bert encoder = {.prefix = "bert", .layers = (int)config->model.layers};
   (void)window;
   net->positions = (int)config->model.positions;
   fd_value x = fd_lookup(&net->graph, "bert.embeddings.word_embeddings", ids, FD_BY_ID, (int)config->model.vocabulary,

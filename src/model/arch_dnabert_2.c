@@ -11,9 +11,10 @@ static const char *named(char name[FD_NAME_MAX], int layer, const char *part) {
 /* x = LN(x + W_o attention(x)), then LN(x + W_2 (GELU(a) * b)), [a; b] = W_1 x. */
 static fd_value add_layer(fd_graph *g, const fd_config *config, int layer, fd_value slopes, fd_value x) {
   char name[FD_NAME_MAX];
-  int channels = x.width, heads = (int)config->model.heads, hidden = (int)config->model.hidden;
+  int channels = x.width, hidden = (int)config->model.hidden;
+  const fd_attention_settings settings = fd_attention_of(config, FD_POSITIONS_ALIBI, layer);
   fd_value a = fd_linear(g, named(name, layer, "attention.self.Wqkv"), x, 3 * channels, 0);
-  a = fd_self_attention(g, named(name, layer, "attention.self"), a, FD_POSITIONS_ALIBI, slopes, heads);
+  a = fd_attend(g, named(name, layer, "attention.self"), a, slopes, &settings);
   a = fd_linear(g, named(name, layer, "attention.output.dense"), a, channels, 0);
   a = fd_train_dropout(g, named(name, layer, "attention.output.dropout"), a, config, 2 * layer + 1);
   x = fd_add(g, named(name, layer, "attention.output"), x, a);

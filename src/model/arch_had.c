@@ -48,9 +48,10 @@ static fd_value add_delta_block(fd_graph *g, const fd_config *config, int block,
 static fd_value add_attention_block(fd_graph *g, const fd_config *config, int block, fd_value table, fd_value x) {
   char name[FD_NAME_MAX];
   const int widths[FD_LINEAR_PARTS] = {x.width, x.width, x.width};
+  const fd_attention_settings settings = fd_attention_of(config, FD_POSITIONS_ROTARY, block);
   fd_value h = norm(g, config, named(name, block, ".norm"), x);
   h = fd_linears_unbiased(g, named(name, block, ""), query_key_value, h, widths);
-  h = fd_self_attention(g, named(name, block, ".heads"), h, FD_POSITIONS_ROTARY, table, (int)config->model.heads);
+  h = fd_attend(g, named(name, block, ".heads"), h, table, &settings);
   h = fd_linear_unbiased(g, named(name, block, ".o"), h, x.width, 0);
   h = fd_train_dropout(g, named(name, block, ".drop"), h, config, block + 1);
   return fd_add(g, named(name, block, ".sum"), x, h);

@@ -8,11 +8,8 @@
 
 enum { SPECIAL = 2 /* ids of special tokens: [MASK], [UNK] */ };
 
-/* Of attention probabilities, in pretraining only, as in `bert`. */
-static float attention_dropout(const fd_config *config) { return (float)(fd_config_hides(config) ? config->train.dropout : 0); }
-
 static fd_value build(fd_network *net, const fd_config *config, int window, fd_value ids) {
-  const fd_bert encoder = {.prefix = "bert", .layers = (int)config->model.layers, .attention = attention_dropout(config)};
+  const fd_bert encoder = {.prefix = "bert", .layers = (int)config->model.layers};
   fd_graph *g = &net->graph;
   (void)window;
   net->positions = (int)config->model.positions;
@@ -23,10 +20,8 @@ static fd_value build(fd_network *net, const fd_config *config, int window, fd_v
 
 /* Passes the latents of the visible words, and a learned row for each hidden word, through the decoder: rows of all words. */
 static fd_value decode(fd_graph *g, const fd_config *config, fd_value latent) {
-  const fd_bert decoder = {.prefix = "decoder",
-                           .layers = (int)config->model.decoder_layers,
-                           .attention = attention_dropout(config),
-                           .number = (int)config->model.layers + 1};
+  const fd_bert decoder = {
+      .prefix = "decoder", .layers = (int)config->model.decoder_layers, .number = (int)config->model.layers + 1};
   const fd_value hidden = {FD_NO_VALUE, FD_HIDDEN, 0};
   fd_value x = fd_linear(g, "decoder.projection", latent, latent.width, 0);
   fd_value mask = fd_lookup(g, "decoder.mask", hidden, FD_BY_TYPE, 1, latent.width);

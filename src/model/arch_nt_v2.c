@@ -14,10 +14,11 @@ static const char *named(char name[FD_NAME_MAX], int layer, const char *part) {
 /* x + W_o attention(LN(x)), then x + W_2 (SiLU(a) * b), [a; b] = W_1 LN(x). */
 static fd_value add_layer(fd_graph *g, const fd_config *config, int layer, fd_value table, fd_value x) {
   char name[FD_NAME_MAX];
-  int channels = x.width, heads = (int)config->model.heads, hidden = (int)config->model.hidden;
+  int channels = x.width, hidden = (int)config->model.hidden;
+  const fd_attention_settings settings = fd_attention_of(config, FD_POSITIONS_ROTARY, layer);
   fd_value a = fd_normalize(g, named(name, layer, "attention.LayerNorm"), x, 0, (float)config->model.epsilon);
   a = fd_linears(g, named(name, layer, "attention.self"), query_key_value, a, channels);
-  a = fd_self_attention(g, named(name, layer, "attention.heads"), a, FD_POSITIONS_ROTARY, table, heads);
+  a = fd_attend(g, named(name, layer, "attention.heads"), a, table, &settings);
   a = fd_linear(g, named(name, layer, "attention.output.dense"), a, channels, 0);
   a = fd_train_dropout(g, named(name, layer, "attention.output.dropout"), a, config, 2 * layer + 1);
   x = fd_add(g, named(name, layer, "attention"), x, a);

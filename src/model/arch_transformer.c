@@ -36,10 +36,11 @@ static fd_value add_mlp(fd_graph *g, const fd_config *config, int block, fd_valu
 /* Pre: x + W_o attention(norm(x)), then x + MLP(norm(x)). Post: norm(x + W_o attention(x)), then norm(x + MLP(x)). */
 static fd_value add_block(fd_graph *g, const fd_config *config, int block, fd_value table, fd_value x) {
   char name[FD_NAME_MAX];
-  int channels = x.width, heads = (int)config->model.heads;
+  int channels = x.width;
+  const fd_attention_settings settings = fd_attention_of(config, FD_POSITIONS_ROTARY, block);
   fd_value a = normalize(g, config, FD_NORM_PRE, named(name, block, "norm1"), x);
   a = fd_linears(g, named(name, block, "attn"), query_key_value, a, channels);
-  a = fd_self_attention(g, named(name, block, "attn.heads"), a, FD_POSITIONS_ROTARY, table, heads);
+  a = fd_attend(g, named(name, block, "attn.heads"), a, table, &settings);
   a = fd_linear(g, named(name, block, "attn.o"), a, channels, 0);
   x = fd_add(g, named(name, block, "sum1"), x, thin(g, config, block, 0, a));
   x = normalize(g, config, FD_NORM_POST, named(name, block, "norm1"), x);

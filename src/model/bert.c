@@ -20,11 +20,8 @@ static int place(const fd_bert *bert, int layer, int which) { return 2 * (bert->
 
 static fd_value attend(fd_graph *g, const fd_config *config, const fd_bert *bert, int layer, fd_value x) {
   char name[FD_NAME_MAX];
-  const fd_attention_settings settings = {.heads = (int)config->model.heads,
-                                          .visible = bert->visible,
-                                          .dropout = bert->attention,
-                                          .key = fd_rng_key_of((uint64_t)config->run.seed, FD_RNG_ATTENTION),
-                                          .layer = bert->number + layer};
+  fd_attention_settings settings = fd_attention_of(config, FD_POSITIONS_NONE, bert->number + layer);
+  settings.visible = bert->visible;
   fd_value a = fd_linears(g, of_layer(name, bert, layer, "attention.self"), query_key_value, x, x.width);
   a = fd_attend(g, of_layer(name, bert, layer, "attention.heads"), a, FD_NONE, &settings);
   a = fd_linear(g, of_layer(name, bert, layer, "attention.output.dense"), a, x.width, 0);

@@ -11,8 +11,7 @@ typedef struct fd_bert {
   /* Attention masks out hidden tokens: rows of all tokens then yield the same values as packed visible rows (a test checks it).
    */
   int visible;
-  float attention; /* dropout rate of attention probabilities, in training */
-  int number;      /* of the first layer, for random draws; uses layers + 1 numbers */
+  int number; /* of the first layer, for random draws; uses layers + 1 numbers */
 } fd_bert;
 
 /* Adds token types and positions to the rows of words, of any space of tokens, and passes them through the layers; the width

@@ -98,8 +98,12 @@ fd_value fd_attend(fd_graph *graph, const char *name, fd_value x, fd_value posit
                       (fd_room){x.space, x.width / 3, 0});
 }
 
-fd_value fd_self_attention(fd_graph *graph, const char *name, fd_value x, fd_positions kind, fd_value positions, int heads) {
-  return fd_attend(graph, name, x, positions, &(fd_attention_settings){.heads = heads, .kind = kind});
+fd_attention_settings fd_attention_of(const fd_config *config, fd_positions kind, int layer) {
+  return (fd_attention_settings){.heads = (int)config->model.heads,
+                                 .kind = kind,
+                                 .dropout = (float)fd_config_attention_dropout(config),
+                                 .key = fd_rng_key_of((uint64_t)config->run.seed, FD_RNG_ATTENTION),
+                                 .layer = layer};
 }
 
 fd_value fd_cross_attention(fd_graph *graph, const char *name, fd_value queries, fd_value keys, fd_value positions,

@@ -96,8 +96,9 @@ typedef struct fd_attention_settings {
 } fd_attention_settings;
 fd_value fd_attend(fd_graph *graph, const char *name, fd_value x, fd_value positions, const fd_attention_settings *settings);
 
-/* The same with only heads and positions as settings. */
-fd_value fd_self_attention(fd_graph *graph, const char *name, fd_value x, fd_positions kind, fd_value positions, int heads);
+/* Settings with the heads and the dropout of the config (fd_config_attention_dropout). Each use in an architecture has a `layer`
+ * of its own, 0 .. 255. */
+fd_attention_settings fd_attention_of(const fd_config *config, fd_positions kind, int layer);
 
 /* Attention of queries [rows, heads dim] to keys and values, side by side in `keys` [rows of another space, 2 heads dim], of the
  * same sequence. A query without keys gets zeros. */

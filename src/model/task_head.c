@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { POOLED = 4095 /* number of its dropout, after those of all layers */ };
+enum { HEAD = 4095 /* number of its dropout, after those of all layers */ };
 
 static const char *name_of(char name[FD_NAME_MAX], const fd_head_shape *shape, const char *part) {
   snprintf(name, FD_NAME_MAX, "%s.%s", shape->name, part);
@@ -14,15 +14,16 @@ static const char *name_of(char name[FD_NAME_MAX], const fd_head_shape *shape, c
 
 fd_value fd_head(fd_graph *graph, fd_value latent, const fd_head_shape *shape) {
   char name[FD_NAME_MAX];
+  const fd_dropout_settings dropout = {shape->dropout, shape->key, HEAD};
   fd_value x;
   if (shape->first) x = fd_first(graph, name_of(name, shape, "first"), latent, shape->features == FD_FEATURES_BOTH);
   else if (shape->features == FD_FEATURES_MAX)
     x = fd_pool_max(graph, name_of(name, shape, "max"), latent, shape->space, FD_FEATURES_TOKENS);
   else x = fd_pool(graph, name_of(name, shape, "pool"), latent, shape->space, shape->features);
-  if (shape->thinned) x = fd_train_dropout(graph, name_of(name, shape, "drop"), x, shape->thinned, POOLED);
   if (shape->hidden) x = fd_linear(graph, name_of(name, shape, "hidden"), x, shape->hidden, 1);
   if (shape->hidden && shape->tanh) x = fd_activation(graph, name_of(name, shape, "tanh"), x, FD_ACT_TANH, 0);
   else if (shape->hidden) x = fd_gelu(graph, name_of(name, shape, "gelu"), x);
+  if (shape->dropout > 0) x = fd_dropout(graph, name_of(name, shape, "drop"), x, &dropout);
   return fd_linear(graph, name_of(name, shape, "out"), x, shape->outputs, 1);
 }
 
@@ -34,7 +35,8 @@ fd_value fd_task_head_add(fd_task_head *h, fd_graph *graph, const fd_config *c, 
       .hidden = (int)c->task.hidden,
       .outputs = (int)c->task.outputs,
       .tanh = c->task.activation == FD_TASK_TANH,
-      .thinned = c->model.encoder == FD_ARCH_CNN ? c : NULL, /* as published */
+      .dropout = (float)fd_config_head_dropout(c),
+      .key = fd_rng_key_of((uint64_t)c->run.seed, FD_RNG_DROPOUT),
       .first = fd_config_reads_ids(c) && (c->task.features == FD_FEATURES_CLS || c->task.features == FD_FEATURES_BOTH)};
   *h = (fd_task_head){.outputs = shape.outputs,
                       .kind = c->task.kind,

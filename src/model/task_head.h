@@ -8,11 +8,12 @@
 typedef struct fd_head_shape {
   const char *name; /* prefix of the parameters */
   fd_features features;
-  fd_space space;           /* of the output rows */
-  int hidden, outputs;      /* hidden: units between two linear layers; 0: one layer */
-  int tanh;                 /* activation of the hidden units; 0: GELU */
-  const fd_config *thinned; /* its dropout applies to the pooled features; NULL: no dropout */
-  int first;                /* use the first token instead of a mean over [CLS] rows */
+  fd_space space;      /* of the output rows */
+  int hidden, outputs; /* hidden: units between two linear layers; 0: one layer */
+  int tanh;            /* activation of the hidden units; 0: GELU */
+  float dropout;       /* rate, in training, of the last layer's input */
+  fd_rng_key key;      /* of dropout */
+  int first;           /* use the first token instead of a mean over [CLS] rows */
 } fd_head_shape;
 
 /* Adds pooling and the layers over latents; returns the outputs, fp32. */
