@@ -89,6 +89,18 @@ __global__ void dropout(dropout_call c, int rows) {
   }
 }
 
+/* A block per sequence. Each warp counts the masked tokens, then takes every so many-th row. */
+__global__ void token_dropout(seqs_view seqs, int width, const int *ids, int mask, fd_mat x, fd_mat y) {
+  int lane = (int)threadIdx.x % FD_WARP, warp = (int)threadIdx.x / FD_WARP, warps = (int)blockDim.x / FD_WARP;
+  for (int s = (int)blockIdx.x; s < seqs.count; s += (int)gridDim.x) {
+    int first = seqs.start[s], last = seqs.start[s + 1], masked = 0;
+    for (int r = first + lane; r < last; r += FD_WARP) masked += ids[r] == mask;
+    float factor = fd_token_dropout_factor(fd_warp_sum(masked), last - first);
+    for (int r = first + warp; r < last; r += warps)
+      for (int i = lane; i < y.stride; i += FD_WARP) fd_put(y, r, i, i < width && ids[r] != mask ? fd_get(x, r, i) * factor : 0);
+  }
+}
+
 /* One thread per PER_DRAW columns of a row. Each entry is read before the same thread writes it, so y may be x. */
 __global__ void dropout_rows(dropout_call c, const int *position, int rows) {
   int groups = (c.y.stride + PER_DRAW - 1) / PER_DRAW;
@@ -229,6 +241,10 @@ void fd_cuda_dropout_rows(fd_device *dev, const fd_seqs *seqs, const int *positi
   dropout_call call = {view_of(seqs), width, layer, rate, key, x, y, {}, {}, {}};
   size_t items = (size_t)rows * (size_t)((y.stride + PER_DRAW - 1) / PER_DRAW);
   FD_LAUNCH(fd_cuda_of(dev), dropout_rows, dim3(fd_blocks(items, THREADS)), THREADS, 0, call, position, rows);
+}
+
+void fd_cuda_token_dropout(fd_device *dev, const fd_seqs *seqs, int width, const int *ids, int mask, fd_mat x, fd_mat y) {
+  FD_LAUNCH(fd_cuda_of(dev), token_dropout, dim3((unsigned)seqs->count), THREADS, 0, view_of(seqs), width, ids, mask, x, y);
 }
 
 void fd_cuda_pool_max(fd_device *dev, const fd_seqs *seqs, int channels, int cls, fd_mat x, size_t stride, float *out,

@@ -89,7 +89,8 @@ T *fd_sum(fd_cuda *cuda, size_t n, int micro_batches, F term, T *sum) {
 }
 
 /* The sum over a warp; every lane receives it. */
-__device__ inline float fd_warp_sum(float x) {
+template <class T>
+__device__ inline T fd_warp_sum(T x) {
   for (int distance = FD_WARP / 2; distance > 0; distance /= 2) x += __shfl_xor_sync(0xffffffffu, x, distance);
   return x;
 }

@@ -30,6 +30,34 @@ static void lookup_once(int n) {
 
 static void lookup_equals_plain(void **state) { (void)state, on_each(24, lookup_once); }
 
+/* Also in place, and sequences of masked tokens only. */
+static void token_dropout_once(int n) {
+  int width = between(1, 70), mask = between(0, 3);
+  fd_seqs seqs = random_seqs(0, n % 4 ? 40 : 700);
+  hold(seqs.start);
+  int rows = fd_seqs_rows(&seqs), *ids = some_indices((size_t)rows, n % 5 ? 0 : mask, n % 5 ? 6 : mask);
+  float *x = some((size_t)(rows * width), 1);
+  double *y = zeros((size_t)(rows * width));
+  for (int s = 0; s < seqs.count; s++) {
+    double masked = 0, length = seqs.start[s + 1] - seqs.start[s];
+    for (int r = seqs.start[s]; r < seqs.start[s + 1]; r++) masked += ids[r] == mask;
+    for (int r = seqs.start[s]; r < seqs.start[s + 1]; r++)
+      for (int c = 0; c < width && ids[r] != mask; c++)
+        y[r * width + c] = (double)x[r * width + c] * 0.88 / (1 - masked / length);
+  }
+  fd_device *dev = on->dev;
+  fd_seqs beside = put_seqs(dev, &seqs);
+  int *indices = indices_there(ids, (size_t)rows);
+  fd_mat xs = rows_there(x, rows, width), ys = rows_there(NULL, rows, width);
+  dev->ops.token_dropout(dev, &beside, width, indices, mask, xs, ys);
+  expect_rows("visible tokens", ys, rows, width, y, 1e-6);
+  dev->ops.token_dropout(dev, &beside, width, indices, mask, xs, xs);
+  expect_rows("in place", xs, rows, width, y, 1e-6);
+  fd_seqs_destroy(&beside, dev);
+}
+
+static void token_dropout_equals_plain(void **state) { (void)state, on_each(20, token_dropout_once); }
+
 static void select_once(int n) {
   (void)n;
   int rows = between(1, 90), count = between(1, rows), width = between(1, 60);
@@ -340,6 +368,7 @@ static void flat_buffers_equal_plain(void **state) { (void)state, on_each(12, fl
 
 #define case_lookup lookup_equals_plain
 #define case_lookup_backward lookup_equals_plain
+#define case_token_dropout token_dropout_equals_plain
 #define case_select_rows selected_rows_equal_plain
 #define case_scatter_rows selected_rows_equal_plain
 #define case_norm_forward norm_equals_plain_and_finite_differences

@@ -158,7 +158,17 @@ static fd_value case_lookup(trial *t, int n) {
   fd_value x = from_input(t, "before", width);
   if (n / 2 % 2) x = fd_select_rows(&t->graph, "some", x, some_tokens(t, n / 4));
   if (n % 2) return fd_lookup(&t->graph, "type", x, FD_BY_TYPE, between(1, 3), width);
-  return fd_add(&t->graph, "sum", x, fd_lookup(&t->graph, "place", x, FD_BY_POSITION, PLACES, width));
+  fd_lookup_by by = n / 8 % 2 ? FD_BY_LATER_POSITION : FD_BY_POSITION;
+  return fd_add(&t->graph, "sum", x, fd_lookup(&t->graph, "place", x, by, PLACES + FD_LATER, width));
+}
+
+/* The ids are the bits of the input's first values; about a third of these are made the same, that of a masked token. */
+static fd_value case_token_dropout(trial *t, int n) {
+  int mask;
+  memcpy(&mask, t->input, sizeof mask);
+  for (int r = 1; r < fd_seqs_rows(&t->tokens); r++)
+    if (n % 4 && word() % 3 == 0) t->input[r] = t->input[0];
+  return fd_token_dropout(&t->graph, "visible", from_input(t, "before", between(1, 20)), t->x, mask);
 }
 
 /* Inputs of RELU are far from its kink (keep_off_kinks). */

@@ -8,8 +8,8 @@ enum { ROWS_PER_ITEM = 32, COLUMNS_PER_ITEM = 64 };
 
 typedef struct rows_call {
   const fd_cpu_kernels *kernels;
-  int rows, width, size, add, gated, heads, dim, inverse;
-  const int *index;
+  int rows, width, size, add, gated, heads, dim, inverse, mask;
+  const int *index, *start;
   fd_act act;
   const fd_norm *norm;
   const float *table;
@@ -68,6 +68,25 @@ void fd_cpu_lookup_backward(fd_device *dev, int rows, int micro_batches, int wid
   (void)micro_batches; /* one: this device has no `fill` */
   rows_call call = {.rows = rows, .width = width, .size = size, .index = ids, .add = add, .dy = dy, .dw = dtable};
   run_columns(dev, &call, lookup_backward_item);
+}
+
+/* The rows of a sequence. */
+static void token_dropout_item(void *context, int item, int thread) {
+  (void)thread;
+  const rows_call *c = context;
+  int first = c->start[item], last = c->start[item + 1], masked = 0;
+  for (int r = first; r < last; r++) masked += c->index[r] == c->mask;
+  float factor = fd_token_dropout_factor(masked, last - first);
+  for (int r = first; r < last; r++) {
+    const float *x = fd_cpu_row(c->x, r);
+    float *y = fd_cpu_row(c->y, r);
+    for (int j = 0; j < c->width; j++) y[j] = c->index[r] == c->mask ? 0 : x[j] * factor;
+  }
+}
+
+void fd_cpu_token_dropout(fd_device *dev, const fd_seqs *seqs, int width, const int *ids, int mask, fd_mat x, fd_mat y) {
+  rows_call call = {.width = width, .start = seqs->start, .index = ids, .mask = mask, .x = x, .y = y};
+  fd_pool_run(fd_cpu_of(dev)->pool, seqs->count, token_dropout_item, &call);
 }
 
 static void select_item(void *context, int item, int thread) {

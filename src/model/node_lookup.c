@@ -16,20 +16,26 @@ static void keeps(const fd_node *node, fd_keep *keep) { (void)node, (void)keep; 
 
 static const int *ids_of(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
   const settings *s = node->own;
-  return s->by == FD_BY_ID ? m->in[0].at : s->by == FD_BY_POSITION ? pass->spaces->position[node->out.space] : pass->spaces->type;
+  return s->by == FD_BY_ID ? m->in[0].at : s->by == FD_BY_TYPE ? pass->spaces->type : pass->spaces->position[node->out.space];
 }
+
+/* Rows of the table before the first that can be looked up. */
+static int skipped(const settings *s) { return s->by == FD_BY_LATER_POSITION ? FD_LATER : 0; }
 
 static void forward(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
   const settings *s = node->own;
-  pass->dev->ops.lookup(pass->dev, fd_pass_rows(pass, node->out.space), node->out.width, pass->params + s->table,
-                        ids_of(node, pass, m), 0, m->out);
+  const float *table = pass->params + s->table + (size_t)skipped(s) * (size_t)node->out.width;
+  pass->dev->ops.lookup(pass->dev, fd_pass_rows(pass, node->out.space), node->out.width, table, ids_of(node, pass, m), 0, m->out);
 }
 
 static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
   const settings *s = node->own;
   const fd_seqs *rows = pass->spaces->of[node->out.space];
-  pass->dev->ops.lookup_backward(pass->dev, fd_seqs_rows(rows), rows->micro_batches, node->out.width, s->size,
-                                 ids_of(node, pass, m), pass->begun, m->dout, pass->grads + s->table);
+  size_t before = (size_t)skipped(s) * (size_t)node->out.width;
+  float *grads = pass->grads + s->table;
+  if (before && !pass->begun) pass->dev->ops.zero(pass->dev, before * sizeof *grads, grads);
+  pass->dev->ops.lookup_backward(pass->dev, fd_seqs_rows(rows), rows->micro_batches, node->out.width, s->size - skipped(s),
+                                 ids_of(node, pass, m), pass->begun, m->dout, grads + before);
 }
 
 const fd_node_kind fd_node_lookup = {.name = "lookup",

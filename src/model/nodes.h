@@ -42,11 +42,14 @@ const fd_linear_act_settings *fd_linear_act_of(const fd_node *node);
 fd_value fd_embedding(fd_graph *graph, const char *name, fd_value x, int out, int cls);
 
 /* Rows of a table, {name}.weight [size, width]: by the ids that are the graph's input (int32, one per row; below 0: zeros), by
- * the positions of the tokens, or by token type, which is 0 for all tokens. FD_BY_POSITION and FD_BY_TYPE use only the space of
- * `ids`. */
-enum { FD_TOKEN_TYPES = 2 /* rows of the published token type tables */ };
-typedef enum fd_lookup_by { FD_BY_ID, FD_BY_POSITION, FD_BY_TYPE } fd_lookup_by;
+ * the positions of the tokens, or by token type, which is 0 for all tokens. FD_BY_LATER_POSITION: by position + FD_LATER, as in
+ * tables whose first rows belong to padding (RoBERTa, ESM). Other kinds than FD_BY_ID use only the space of `ids`. */
+enum { FD_TOKEN_TYPES = 2 /* rows of the published token type tables */, FD_LATER = 2 };
+typedef enum fd_lookup_by { FD_BY_ID, FD_BY_POSITION, FD_BY_LATER_POSITION, FD_BY_TYPE } fd_lookup_by;
 fd_value fd_lookup(fd_graph *graph, const char *name, fd_value ids, fd_lookup_by by, int size, int width);
+
+/* Token dropout of the rows x of all tokens (ops.def): `ids` are the graph's input, `mask` is the id of a masked token. */
+fd_value fd_token_dropout(fd_graph *graph, const char *name, fd_value x, fd_value ids, int mask);
 
 /* One block of a ChordMixer network (arXiv 2206.05852; arXiv 2405.08538, section 3.1):
  * {name}.fc1.{weight,bias} [hidden, channels], {name}.fc2.{weight,bias}. */
