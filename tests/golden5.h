@@ -1,5 +1,5 @@
-/* Compares tensors and losses with those of ../shared/golden5, within the bounds of its README: values of fp64 runs, and the
- * deviation of an fp32 run of the same code from them. */
+/* Compares tensors and losses with golden files like those of ../shared/golden5, within the bounds of its README: values of fp64
+ * runs, and the deviation of an fp32 run of the same code from them. */
 #ifndef FD_TESTS_GOLDEN5_H
 #define FD_TESTS_GOLDEN5_H
 
@@ -20,15 +20,17 @@ typedef struct golden5 {
 } golden5;
 
 /* Returns 0 and prints a message when the file is absent. */
-static inline int golden5_open(golden5 *g, const char *name) {
+static inline int golden5_open_in(golden5 *g, const char *folder, const char *name) {
   char path[FD_PATH_MAX];
-  snprintf(path, sizeof path, "../shared/golden5/%s.safetensors", name);
+  snprintf(path, sizeof path, "%s/%s.safetensors", folder, name);
   if (!fd_exists(path)) return printf("skipped - %s: %s is not here\n", name, path), 0;
   assert_ok(fd_safetensors_read(path, &g->theirs));
-  snprintf(path, sizeof path, "../shared/golden5/%s.json", name);
+  snprintf(path, sizeof path, "%s/%s.json", folder, name);
   assert_non_null(g->root = json_load_file(path, 0, NULL));
   return 1;
 }
+
+static inline int golden5_open(golden5 *g, const char *name) { return golden5_open_in(g, "../shared/golden5", name); }
 
 static inline void golden5_close(golden5 *g) {
   fd_safetensors_free(&g->theirs);

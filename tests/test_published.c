@@ -1,6 +1,5 @@
-/* Tests the published encoders (Nucleotide Transformer v2, DNABERT-2, BERT) against golden5's values of independent
- * implementations, from folders with the published names of tensors: hidden states of every layer, logits, and gradients of all
- * parameters. */
+/* Tests the published encoders (Nucleotide Transformer, DNABERT-2, BERT) against golden values of independent implementations,
+ * from folders with the published names of tensors: hidden states of every layer, logits, and gradients of all parameters. */
 #include "golden5.h"
 
 #include <stdlib.h>
@@ -9,24 +8,33 @@
 
 static fd_device *dev;
 
+#define GOLDEN5 "../shared/golden5"
 enum { SETTINGS = 14 };
 
 typedef struct published {
-  const char *name, *last; /* last: name of the last node of layer %d */
+  const char *folder, *name, *last; /* last: name of the last node of layer %d */
   const char *settings[SETTINGS];
 } published;
 
-static const published nt_v2 = {"ntv2_d48",
+static const published nt_v1 = {"tests/golden",
+                                "ntv1_d8",
+                                "esm.encoder.layer.%d.output",
+                                {"model.encoder=nt_v1", "model.channels=8", "model.hidden=12", "model.layers=3", "model.heads=2",
+                                 "model.vocabulary=4105", "model.positions=16", "model.epsilon=1e-12"}};
+static const published nt_v2 = {GOLDEN5,
+                                "ntv2_d48",
                                 "esm.encoder.layer.%d.output",
                                 {"model.encoder=nt_v2", "model.channels=48", "model.hidden=128", "model.layers=3",
                                  "model.heads=4", "model.vocabulary=4107", "model.positions=130", "model.epsilon=1e-12"}};
 static const published dnabert_2 = {
+    GOLDEN5,
     "dnabert2_d48",
     "bert.encoder.layer.%d.mlp.layernorm",
     {"model.encoder=dnabert_2", "model.channels=48", "model.hidden=96", "model.layers=3", "model.heads=6", "model.vocabulary=521",
      "model.positions=512", "model.epsilon=1e-12", "model.lm_head=tied", "task.outputs=2", "task.features=cls", "task.hidden=48",
      "task.activation=tanh"}};
-static const published bert = {"bert_d48",
+static const published bert = {GOLDEN5,
+                               "bert_d48",
                                "bert.encoder.layer.%d.output.LayerNorm",
                                {"model.encoder=bert", "model.channels=48", "model.hidden=96", "model.layers=3", "model.heads=4",
                                 "model.vocabulary=521", "model.positions=64", "model.epsilon=1e-12", "task.outputs=3",
@@ -69,7 +77,7 @@ static void load(work *w, const published *p) {
   for (; p->settings[n]; n++) snprintf(setting[n] = settings[n], sizeof settings[n], "%s", p->settings[n]);
   assert_ok(fd_config_parse(&w->config, "", 0, "test", setting, n));
   assert_ok(fd_network_create(&w->network, &w->config, 100));
-  snprintf(path, sizeof path, "../shared/golden5/%s_hf/model.safetensors", p->name);
+  snprintf(path, sizeof path, "%s/%s_hf/model.safetensors", p->folder, p->name);
   assert_ok(fd_safetensors_read(path, &w->weights));
   size_t size = w->network->params.size;
   w->params = calloc(size, sizeof(float)), w->grads = malloc(size * sizeof(float));
@@ -129,7 +137,7 @@ static void open_work(work *w, const published *p, unsigned given) {
   unsigned char *flags;
   char name[64];
   memset(w, 0, sizeof *w);
-  assert_true(golden5_open(&w->g, p->name));
+  assert_true(golden5_open_in(&w->g, p->folder, p->name));
   load(w, p);
   pack(w);
   size_t values = (size_t)w->network->graph.values;
@@ -218,14 +226,17 @@ static void predict_words(work *w, const char *logits_name, const char *loss_nam
   free(z);
 }
 
-static void nucleotide_transformer(void **state) {
-  (void)state;
+static void nucleotide_transformer(const published *p) {
   work w;
-  open_work(&w, &nt_v2, 1u << FD_OUT_LOGITS);
+  open_work(&w, p, 1u << FD_OUT_LOGITS);
   compare_rows(&w, "features", w.network->out[FD_OUT_LATENT]);
   predict_words(&w, "logits", "loss_fp64", "grad");
   close_work(&w);
 }
+
+static void nucleotide_transformer_1(void **state) { (void)state, nucleotide_transformer(&nt_v1); }
+
+static void nucleotide_transformer_2(void **state) { (void)state, nucleotide_transformer(&nt_v2); }
 
 /* Checks the pooled rows and class logits of sequences, and the gradients of all parameters. */
 static void classify(work *w, const char *grads_name) {
@@ -287,8 +298,9 @@ static int close_device(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(nucleotide_transformer), cmocka_unit_test(dna_bert),
-                                     cmocka_unit_test(dna_bert_predicts_words), cmocka_unit_test(plain_bert)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(nucleotide_transformer_1), cmocka_unit_test(nucleotide_transformer_2),
+                                     cmocka_unit_test(dna_bert), cmocka_unit_test(dna_bert_predicts_words),
+                                     cmocka_unit_test(plain_bert)};
   return fd_exists("../shared/golden5") ? cmocka_run_group_tests(tests, open_device, close_device)
                                         : (printf("skipped - ../shared/golden5 is not here\n"), 0);
 }

@@ -51,6 +51,30 @@ check "alleles of REF's length have a ratio, all a distance" test "$(awk -F'\t' 
 expect "on two ranks" 0 "wrote v2.tsv" env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" score run v.csv --genome genome.fa --output v2.tsv --window 240
 check "the same bits" cmp v.tsv v2.tsv
 
+# --- Nucleotide Transformer v1
+cp -r "$root/tests/golden/ntv1_d8_hf" nt1 && chmod -R u+w nt1
+awk 'BEGIN { split("A T C G", l, " "); print "<unk>\n<pad>\n<mask>\n<cls>"; for (i = 0; i < 4096; i++) { w = ""; n = i; for (k = 0; k < 6; k++) { w = l[n % 4 + 1] w; n = int(n / 4) } print w } print "A\nT\nC\nG\nN" }' >nt1/vocab.txt
+expect "a published NTv1 is imported" 0 "wrote run_v1 .*: use it as CHECKPOINT$" "$FINDNA" import nt1 run_v1
+printf '>a\n%s\n>b\nACGTNACGTTTGACA\n' "$(for _ in $(seq 9); do printf ACGTTGCA; done)" >short.fa
+expect "words" 0 "wrote v1.tsv" "$FINDNA" embed run_v1 short.fa --output v1.tsv --pool positions
+check "have the spans of v2's" test "$(awk '$1 == "b" { printf "%s:%s+%s ", $2, $3, $4 }' v1.tsv)" = "1:0+0 2:0+1 3:1+1 4:2+1 5:3+1 6:4+1 7:5+6 8:11+1 9:12+1 10:13+1 11:14+1 "
+expect "on two ranks" 0 "wrote v1_2.tsv" env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" embed run_v1 short.fa --output v1_2.tsv --pool positions
+check "the same bits" cmp v1.tsv v1_2.tsv
+expect "more tokens than positions" 65 "sequence a: 240 nucleotides are 41 tokens, but the model has learned 16 positions" "$FINDNA" embed run_v1 s.fa --output x.tsv --window 0
+expect "exported" 0 "wrote" "$FINDNA" export run_v1 out_v1
+check "with all keys" bash -c "grep -q '\"max_position_embeddings\": 18' out_v1/config.json && grep -q '\"token_dropout\": true' out_v1/config.json && grep -q EsmForMaskedLM out_v1/config.json"
+expect "and imported again" 0 "wrote back_v1" "$FINDNA" import out_v1 back_v1
+expect "it embeds" 0 "wrote again.tsv" "$FINDNA" embed back_v1 short.fa --output again.tsv --pool positions
+check "to the same bits" cmp v1.tsv again.tsv
+expect "variants are scored by masked words" 0 "4 alleles scored" "$FINDNA" score run_v1 v.csv --genome genome.fa --output v1v.tsv --window 60
+refuse_v1() { rm -rf bad_v1 && cp -r nt1 bad_v1 && sed -i "$2" "bad_v1/${4:-config.json}" && expect "$1" 65 "$3" "$FINDNA" import bad_v1 bad; }
+refuse_v1 "v1 without token dropout" 's/"token_dropout": true/"token_dropout": false/' "token_dropout: 'false' .expected 'true'"
+refuse_v1 "another id of <mask>" 's/"mask_token_id": 2/"mask_token_id": 4/' "mask_token_id: '4' .expected '2'"
+refuse_v1 "v1 with the words of v2" 's/4105/4107/' "vocab_size: 4107 .expected 4105"
+refuse_v1 "v1 without positions" 's/"max_position_embeddings": 18/"max_position_embeddings": 2/' "max_position_embeddings: expected more than 2"
+refuse_v1 "v1 of another activation" 's/"use_cache": false/"hidden_act": "relu"/' "hidden_act: 'relu' .expected 'gelu'"
+refuse_v1 "another order of words" '5{h;d};6G' "id 4 is 'AAAAAT' there and 'AAAAAA' here" vocab.txt
+
 # --- several files with an index
 mkdir parts && cp nt/config.json parts/ && cp nt/model.safetensors parts/model-00001-of-00001.safetensors
 echo '{"metadata": {}, "weight_map": {"a": "model-00001-of-00001.safetensors", "b": "model-00001-of-00001.safetensors"}}' >parts/model.safetensors.index.json
@@ -67,7 +91,7 @@ expect "an index of nothing" 65 "no 'weight_map'" "$FINDNA" import parts bad
 # --- messages name what is wrong
 edit() { rm -rf bad_nt && cp -r nt bad_nt && sed -i "$1" "bad_nt/${2:-config.json}"; }
 edit 's/"esm"/"t5"/' && expect "another family" 65 "model_type: 't5' .expected esm or bert" "$FINDNA" import bad_nt bad
-edit 's/"rotary"/"absolute"/' && expect "other positions" 65 "position_embedding_type: 'absolute' .expected 'rotary'" "$FINDNA" import bad_nt bad
+edit 's/"rotary"/"relative_key"/' && expect "other positions" 65 "position_embedding_type: 'relative_key' .expected 'rotary'" "$FINDNA" import bad_nt bad
 edit 's/"add_bias_fnn": false/"add_bias_fnn": true/' && expect "unsupported biases" 65 "add_bias_fnn: 'true'" "$FINDNA" import bad_nt bad
 edit 's/"hidden_size": 48/"hidden_size": "48"/' && expect "a size that is a string" 65 "hidden_size: expected a whole number" "$FINDNA" import bad_nt bad
 edit 's/"vocab_size": 4107/"vocab_size": 4108/' && expect "another vocabulary" 65 "vocab_size: 4108 .expected 4107" "$FINDNA" import bad_nt bad
@@ -179,8 +203,9 @@ for model in run run_dnabert run_bert; do
   expect "its head predicts" 0 "wrote back.tsv" "$FINDNA" embed back_$model s.fa --output back.tsv --pool task
   check "the same" cmp task.tsv back.tsv
 done
+expect "NTv1 is fine-tuned" 0 "test " "$FINDNA" finetune run_v1 --train motif.csv --test motif.csv run.folder=tuned_run_v1 $tune train.epochs=6
 dropped="${tune/train.epochs=8/train.epochs=6} task.dropout=0.1 task.attention_dropout=0.1 task.head_dropout=0.1"
-for model in run run_dnabert run_bert; do
+for model in run run_v1 run_dnabert run_bert; do
   expect "$model learns with dropout" 0 "test " "$FINDNA" finetune $model --train motif.csv --test motif.csv run.folder=dropped_$model $dropped
   check "differently than without" other dropped_$model tuned_$model
   expect "on two ranks" 0 "test " env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" finetune $model --train motif.csv --test motif.csv run.folder=dropped2_$model $dropped

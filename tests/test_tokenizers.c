@@ -125,6 +125,30 @@ static void groups(void **state) {
   fd_tokenizer_destroy(&t);
 }
 
+/* The vocabulary of Nucleotide Transformer v1 lacks <eos> and <bos>; its other tokens are those of v2 in the same order. */
+static void first_version(void **state) {
+  (void)state;
+  fd_tokenizer *v1 = create((fd_tokenizer_settings){.kind = "nt6", .vocabulary = 4105}),
+               *v2 = create((fd_tokenizer_settings){.kind = "nt6"});
+  const fd_vocabulary *a = fd_tokenizer_vocabulary(v1), *b = fd_tokenizer_vocabulary(v2);
+  char hex[2][FD_SHA256_HEX];
+  assert_int_equal(a->size, b->size - 2);
+  assert_int_equal(a->first, b->first - 2);
+  assert_true(a->words == b->words && a->cls == b->cls && a->mask == b->mask && a->pad == b->pad && a->unk == b->unk);
+  for (int32_t id = 0; id < a->size; id++) {
+    char text[2][FD_TOKEN_TEXT];
+    fd_tokenizer_text(v1, id, text[0]);
+    fd_tokenizer_text(v2, id < a->first ? id : id + 2, text[1]);
+    assert_string_equal(text[0], text[1]);
+  }
+  ids_are(v1, "ACGTACNT", 0, "3@0+0 726@0+6 4104@6+1 4101@7+1");
+  assert_ok(fd_tokenizer_identity(v1, hex[0]));
+  assert_ok(fd_tokenizer_identity(v2, hex[1]));
+  assert_string_not_equal(hex[0], hex[1]);
+  fd_tokenizer_destroy(&v1);
+  fd_tokenizer_destroy(&v2);
+}
+
 static void texts(void **state) {
   (void)state;
   static const struct {
@@ -449,6 +473,7 @@ int main(void) {
                                      cmocka_unit_test(limits_of_lengths),
                                      cmocka_unit_test(kmers),
                                      cmocka_unit_test(groups),
+                                     cmocka_unit_test(first_version),
                                      cmocka_unit_test(texts),
                                      cmocka_unit_test(ten_thousand),
                                      cmocka_unit_test(random_merges),

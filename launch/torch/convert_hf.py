@@ -1,4 +1,4 @@
-"""Converts a published model in PyTorch's .bin or .pt to a folder for `findna import`: Nucleotide Transformer v2, DNABERT-2, BERT.
+"""Converts a published model in PyTorch's .bin or .pt to a folder for `findna import`: Nucleotide Transformer, DNABERT-2, BERT.
 
     convert_hf.py SOURCE FOLDER [--config config.json] [--key model]
 

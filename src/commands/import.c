@@ -83,7 +83,7 @@ fd_status fd_command_import(fd_comm *comm, int argc, char **argv) {
   const fd_args args = {
       "import", "FOLDER RUN",
       "Imports a model into a new run folder. FOLDER holds model.safetensors and config.json, written by 'findna export' or\n"
-      "(from a PyTorch checkpoint) by launch/torch/convert_pt.py, or it is a published folder of Nucleotide Transformer v2,\n"
+      "(from a PyTorch checkpoint) by launch/torch/convert_pt.py, or it is a published folder of Nucleotide Transformer,\n"
       "DNABERT-2 or BERT. RUN is a new run folder with one checkpoint, for probe, embed, score, finetune and\n"
       "pretrain --init-from.",
       table};

@@ -110,7 +110,7 @@ static int check_convolutions(const fd_config *c, const char *name) {
        "%s: model.kernels: '%s'; expected up to %d odd numbers from 1 to 255 with commas between, such as 15,9,5,3", name,
        c->model.kernels, FD_KERNELS_MAX);
   NEED(c->model.lm_head <= FD_LM_HEAD_NONE, "%s: model.lm_head: encoders with convolutions have none", name);
-  NEED(c->model.encoder == FD_ARCH_CNN || c->model.padding <= c->model.positions,
+  NEED(!fd_config_encoder_has(c->model.encoder, FD_HAS_POSITIONS) || c->model.padding <= c->model.positions,
        "%s: model.padding: %lld; the model has learned positions of %lld tokens (model.positions)", name,
        (long long)c->model.padding, (long long)c->model.positions);
   return good;

@@ -138,7 +138,7 @@ double fd_config_head_dropout(const fd_config *c) {
 int fd_config_lm_head(const fd_config *c) {
   if (!fd_config_reads_ids(c)) return FD_LM_HEAD_NONE;
   if (c->model.lm_head != FD_LM_HEAD_AUTO) return c->model.lm_head;
-  return c->model.encoder == FD_ARCH_NT_V2 ? FD_LM_HEAD_OWN : FD_LM_HEAD_NONE;
+  return c->model.encoder == FD_ARCH_NT_V1 || c->model.encoder == FD_ARCH_NT_V2 ? FD_LM_HEAD_OWN : FD_LM_HEAD_NONE;
 }
 
 int fd_config_projects(const fd_config *c) { return c->objective.cl_space == FD_SPACE_PROJECTION && c->objective.cl_weight > 0; }

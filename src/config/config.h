@@ -103,8 +103,8 @@ void fd_config_defaults(fd_config *config);
 int fd_config_cls(const fd_config *config);
 
 /* Whether an encoder (FD_ARCH_...) has what archs.def says of it: token ids as input (else nucleotides), attention,
- * convolutions, rotary positions. */
-enum { FD_HAS_IDS = 1, FD_HAS_ATTENTION = 2, FD_HAS_CONVOLUTIONS = 4, FD_HAS_ROTATION = 8 };
+ * convolutions, rotary positions, learned positions (a table of model.positions tokens). */
+enum { FD_HAS_IDS = 1, FD_HAS_ATTENTION = 2, FD_HAS_CONVOLUTIONS = 4, FD_HAS_ROTATION = 8, FD_HAS_POSITIONS = 16 };
 int fd_config_encoder_has(int encoder, int what);
 
 /* Whether the encoder reads token ids; else it reads nucleotides. */

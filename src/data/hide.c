@@ -129,7 +129,7 @@ static fd_status count_most(const fd_config *config, const fd_tokenizer *tokeniz
 
 fd_status fd_hider_most(const fd_config *config, const fd_tokenizer *tokenizer, const fd_windows *windows, fd_comm *comm,
                         int *most) {
-  int words = 0, longest = 0, learned = config->model.encoder == FD_ARCH_MAE || config->model.encoder == FD_ARCH_BERT;
+  int words = 0, longest = 0, learned = fd_config_encoder_has(config->model.encoder, FD_HAS_POSITIONS);
   for (int64_t i = 0; i < windows->count; i++)
     if (fd_windows_length(windows, i) > longest) longest = fd_windows_length(windows, i);
   if (config->model.tokenizer == FD_TOKENIZER_BPE) FD_TRY(count_most(config, tokenizer, windows, comm, &words));

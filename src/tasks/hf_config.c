@@ -30,20 +30,24 @@ fd_status fd_hf_config_read(const char *folder, char path[], json_t **root) {
 
 /* --- kinds --------------------------------------------------------------------------------------------------------------- */
 
-enum { ESM = 1, BERT = 2, ALL = ESM | BERT };
+enum { NT_V1 = 1, NT_V2 = 2, ESM = NT_V1 | NT_V2, BERT = 4, ALL = ESM | BERT };
 
 /* The value that a key must have if it is present: the only variant that the encoders implement. */
 static const struct {
   int of, needed; /* families; needed: the default of transformers for a missing key is another variant */
   const char *key, *word;
-} forms[] = {{ESM, 1, "position_embedding_type", "rotary"},
-             {ESM, 0, "token_dropout", "false"},
+} forms[] = {{NT_V1, 1, "token_dropout", "true"},
+             {NT_V1, 1, "mask_token_id", "2"},
+             {NT_V1, 1, "pad_token_id", "1"},
+             {NT_V1, 0, "add_bias_fnn", "true"},
+             {NT_V2, 1, "position_embedding_type", "rotary"},
+             {NT_V2, 0, "token_dropout", "false"},
+             {NT_V2, 0, "add_bias_fnn", "false"},
+             {NT_V2, 0, "hidden_act", "silu"},
              {ESM, 0, "emb_layer_norm_before", "false"},
-             {ESM, 0, "add_bias_fnn", "false"},
              {ESM, 0, "is_folding_model", "false"},
-             {ESM, 0, "hidden_act", "silu"},
              {BERT, 0, "position_embedding_type", "absolute"},
-             {BERT, 0, "hidden_act", "gelu"},
+             {NT_V1 | BERT, 0, "hidden_act", "gelu"},
              {ALL, 0, "is_decoder", "false"},
              {ALL, 0, "add_cross_attention", "false"},
              {ALL, 0, "rope_theta", "10000"},
@@ -79,7 +83,7 @@ static int is_known_kind(int family, const char *word) {
   static const char *const words[] = {"layernorm", "layer_norm", "LayerNorm", "false", "null"};
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
     if (!strcmp(word, words[i])) return 1;
-  return !strcmp(word, family == ESM ? "silu" : "gelu") || (family == ESM && !strcmp(word, "swish"));
+  return !strcmp(word, family == NT_V2 ? "silu" : "gelu") || (family == NT_V2 && !strcmp(word, "swish"));
 }
 
 static fd_status check_forms(const char *path, const json_t *root, int family) {
@@ -98,7 +102,7 @@ static fd_status check_forms(const char *path, const json_t *root, int family) {
     word_of(value, word);
     if (names_kind(key) && !is_known_kind(family, word))
       return fd_fail(FD_DATA, "%s: %.60s: '%s' (expected %s: the only kinds supported)", path, key, word,
-                     family == ESM ? "'silu' or 'layer_norm'" : "'gelu' or 'layer_norm'");
+                     family == NT_V2 ? "'silu' or 'layer_norm'" : "'gelu' or 'layer_norm'");
   }
   return FD_OK;
 }
@@ -127,11 +131,12 @@ static fd_status read_pairs(const char *folder, int64_t vocabulary, words *w) {
   return status;
 }
 
-/* Checks the words of a tokenizer whose ids follow from its kind. */
-static fd_status check_order(const char *folder, const words *w) {
+/* Checks the words of a tokenizer whose ids follow from its kind and size. */
+static fd_status check_order(const char *folder, const words *w, int64_t vocabulary) {
   fd_tokenizer *tokenizer;
   int k = strcmp(w->kind, "kmer") ? 0 : w->kmer;
-  FD_TRY(fd_tokenizer_create(&tokenizer, &(fd_tokenizer_settings){.kind = w->kind, .k = k, .stride = k}));
+  FD_TRY(
+      fd_tokenizer_create(&tokenizer, &(fd_tokenizer_settings){.kind = w->kind, .k = k, .stride = k, .vocabulary = vocabulary}));
   fd_status status = fd_hf_words_check(folder, tokenizer);
   fd_tokenizer_destroy(&tokenizer);
   return status;
@@ -158,18 +163,18 @@ static fd_status has_pairs(const char *folder, int *has) {
 /* Finds the tokenizer by the architecture and the size of the vocabulary: Nucleotide Transformer's 6-mers, k-mers with [MASK] and
  * [UNK], or byte pairs. */
 static fd_status find_words(const char *folder, const char *path, const fd_arch *arch, int64_t vocabulary, words *w) {
-  enum { NT6 = 4107 };
-  int k = 1, pairs;
-  if (arch == &fd_arch_nt_v2) {
+  enum { NT6 = 4107, NT6_OF_V1 = 4105 };
+  int k = 1, pairs, expected = arch == &fd_arch_nt_v1 ? NT6_OF_V1 : NT6;
+  if (arch == &fd_arch_nt_v1 || arch == &fd_arch_nt_v2) {
     *w = (words){.kind = "nt6", .kmer = 6};
-    if (vocabulary == NT6) return check_order(folder, w);
-    return fd_fail(FD_DATA, "%s: vocab_size: %" PRId64 " (expected %d, that of 6-mers)", path, vocabulary, NT6);
+    if (vocabulary == expected) return check_order(folder, w, vocabulary);
+    return fd_fail(FD_DATA, "%s: vocab_size: %" PRId64 " (expected %d, that of 6-mers)", path, vocabulary, expected);
   }
   while (k < 12 && ((int64_t)1 << 2 * k) + 2 < vocabulary) k++;
   *w = (words){.kind = "kmer", .kmer = k};
   if (vocabulary != ((int64_t)1 << 2 * k) + 2) return read_pairs(folder, vocabulary, w);
   FD_TRY(has_pairs(folder, &pairs));
-  return pairs ? read_pairs(folder, vocabulary, w) : check_order(folder, w);
+  return pairs ? read_pairs(folder, vocabulary, w) : check_order(folder, w, vocabulary);
 }
 
 /* --- settings ------------------------------------------------------------------------------------------------------------ */
@@ -198,6 +203,7 @@ static fd_status take_int(const char *path, const json_t *root, const char *key,
 static int window_of(const fd_arch *arch, int64_t positions, const words *w) {
   if (positions > 100000) positions = 100000;
   if (arch == &fd_arch_bert && !strcmp(w->kind, "bpe")) return positions > 2 ? (int)positions - 2 : 1;
+  if (arch == &fd_arch_nt_v1 && positions > 1) positions--; /* of <cls> */
   return (int)positions * w->kmer;
 }
 
@@ -213,6 +219,9 @@ static fd_status take_sizes(const char *path, const json_t *root, const char *fo
   int64_t value[SIZES];
   for (int i = 0; i < SIZES; i++) {
     FD_TRY(take_int(path, root, sizes[i].key, sizes[i].most, &value[i]));
+    if (i == POSITIONS && arch == &fd_arch_nt_v1 && (value[i] -= FD_LATER) < 1)
+      return fd_fail(FD_DATA, "%s: %s: expected more than %d, as the first rows of the table belong to padding", path,
+                     sizes[i].key, FD_LATER);
     set(s, "model.%s=%" PRId64, sizes[i].option, value[i]);
   }
   FD_TRY(find_words(folder, path, arch, value[VOCABULARY], w));
@@ -228,7 +237,7 @@ static fd_status take_sizes(const char *path, const json_t *root, const char *fo
 
 /* The masked-word head of the files; its decoder is tied to the embedding table unless config.json says otherwise. */
 static void take_lm_head(const json_t *root, const fd_hf_tensors *t, int family, settings *s) {
-  int there = fd_hf_tensors_count(t, family == ESM ? "lm_head." : "cls.predictions.") > 0;
+  int there = fd_hf_tensors_count(t, family & ESM ? "lm_head." : "cls.predictions.") > 0;
   set(s, "model.lm_head=%s", !there ? "none" : json_is_false(json_object_get(root, "tie_word_embeddings")) ? "own" : "tied");
 }
 
@@ -237,9 +246,9 @@ static void take_lm_head(const json_t *root, const fd_hf_tensors *t, int family,
 /* The last layer of a classifier of sequences, or NULL; config.json decides if it names an architecture. */
 static const fd_tensor *find_classifier(const json_t *root, const fd_hf_tensors *t, int family) {
   const char *said = json_string_value(json_array_get(json_object_get(root, "architectures"), 0));
-  const fd_tensor *out = fd_hf_tensors_find(t, family == ESM ? "classifier.out_proj.weight" : "classifier.weight");
+  const fd_tensor *out = fd_hf_tensors_find(t, family & ESM ? "classifier.out_proj.weight" : "classifier.weight");
   if (said && !strstr(said, "ForSequenceClassification")) return NULL;
-  return said || family == ESM || fd_hf_tensors_find(t, "bert.pooler.dense.weight") ? out : NULL;
+  return said || family & ESM || fd_hf_tensors_find(t, "bert.pooler.dense.weight") ? out : NULL;
 }
 
 /* Whether the task's head can represent this classifier; if not, warns why, and its tensors are left out. */
@@ -297,6 +306,12 @@ static void take_classifier(const json_t *root, const fd_tensor *out, settings *
   set(s, "task.activation=tanh");
 }
 
+/* Whether positions are learned. */
+static int has_table(const json_t *root) {
+  const char *kind = json_string_value(json_object_get(root, "position_embedding_type"));
+  return kind && !strcmp(kind, "absolute");
+}
+
 fd_status fd_hf_config_take(const char *path, const json_t *root, const fd_hf_tensors *t, fd_config *config, int *window,
                             fd_class_names *classes) {
   const char *type = json_string_value(json_object_get(root, "model_type"));
@@ -306,10 +321,16 @@ fd_status fd_hf_config_take(const char *path, const json_t *root, const fd_hf_te
   words w;
   *classes = (fd_class_names){0};
   if (!type || (strcmp(type, "esm") && strcmp(type, "bert")))
-    return fd_fail(FD_DATA, "%s: model_type: '%.60s' (expected esm or bert: Nucleotide Transformer v2, DNABERT-2, BERT)", path,
+    return fd_fail(FD_DATA, "%s: model_type: '%.60s' (expected esm or bert: Nucleotide Transformer, DNABERT-2, BERT)", path,
                    type ? type : "missing");
-  int family = strcmp(type, "esm") ? BERT : ESM, alibi = json_object_get(root, "alibi_starting_size") != NULL;
-  const fd_arch *arch = family == ESM ? &fd_arch_nt_v2 : alibi ? &fd_arch_dnabert_2 : &fd_arch_bert;
+  int family = strcmp(type, "esm") ? BERT
+               : has_table(root)   ? NT_V1
+                                   : NT_V2,
+      alibi = json_object_get(root, "alibi_starting_size") != NULL;
+  const fd_arch *arch = family == NT_V1   ? &fd_arch_nt_v1
+                        : family == NT_V2 ? &fd_arch_nt_v2
+                        : alibi           ? &fd_arch_dnabert_2
+                                          : &fd_arch_bert;
   FD_TRY(check_forms(path, root, family));
   FD_TRY(take_sizes(path, root, t->folder, arch, &s, &w, window));
   take_lm_head(root, t, family, &s);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "tasks/hf_config.h"
+#include "tasks/hf_names.h"
 
 fd_status fd_hf_is(const char *folder, int *is) {
   char path[FD_PATH_MAX];
@@ -55,7 +56,7 @@ fd_status fd_hf_read(const char *folder, fd_config *config, int *window, float *
   FD_GO(read_weights(t, config, *window, weights, read));
   tell_heads(config, classes);
   fd_info("the weights' licence is that of their authors%s",
-          config->model.encoder == FD_ARCH_NT_V2 ? " (Nucleotide Transformer: CC BY-NC-SA 4.0, not for commercial use)" : "");
+          fd_hf_is_esm(config) ? " (Nucleotide Transformer: CC BY-NC-SA 4.0, not for commercial use)" : "");
 done:
   if (t) fd_hf_tensors_free(t);
   free(t);

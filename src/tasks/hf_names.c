@@ -7,7 +7,7 @@
 /* When a published name stands for one of our names. */
 typedef enum condition { ALWAYS, TIED, CLASSIFIER } condition;
 
-enum { NT_V2 = 1 << FD_ARCH_NT_V2, DNABERT_2 = 1 << FD_ARCH_DNABERT_2, BERT = 1 << FD_ARCH_BERT };
+enum { ESM = 1 << FD_ARCH_NT_V1 | 1 << FD_ARCH_NT_V2, DNABERT_2 = 1 << FD_ARCH_DNABERT_2, BERT = 1 << FD_ARCH_BERT };
 
 /* Prefixes of names: published ones, and ours. */
 static const struct {
@@ -17,12 +17,14 @@ static const struct {
 } others[] = {{BERT, TIED, "cls.predictions.decoder.bias", "cls.predictions.bias"},
               {DNABERT_2, ALWAYS, "cls.predictions.bias", "cls.predictions.decoder.bias"},
               {BERT | DNABERT_2, TIED, "cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"},
-              {NT_V2, TIED, "lm_head.decoder.weight", "esm.embeddings.word_embeddings.weight"},
+              {ESM, TIED, "lm_head.decoder.weight", "esm.embeddings.word_embeddings.weight"},
               {BERT | DNABERT_2, CLASSIFIER, "bert.pooler.dense.", "task.hidden."},
               {BERT | DNABERT_2, CLASSIFIER, "classifier.", "task.out."},
-              {NT_V2, CLASSIFIER, "classifier.dense.", "task.hidden."},
-              {NT_V2, CLASSIFIER, "classifier.out_proj.", "task.out."}};
+              {ESM, CLASSIFIER, "classifier.dense.", "task.hidden."},
+              {ESM, CLASSIFIER, "classifier.out_proj.", "task.out."}};
 enum { OTHERS = sizeof others / sizeof *others };
+
+int fd_hf_is_esm(const fd_config *c) { return ESM >> c->model.encoder & 1; }
 
 int fd_hf_is_classifier(const fd_config *c) {
   return fd_config_reads_ids(c) && c->task.outputs && c->task.features == FD_FEATURES_CLS &&
@@ -76,7 +78,7 @@ void fd_hf_name(const fd_config *config, const fd_param *param, char name[FD_NAM
 
 void fd_hf_full_name(const fd_config *config, const char *name, char *full, size_t room) {
   static const char *const whole[] = {"bert.", "esm.", "cls.", "lm_head.", "classifier.", "qa_outputs.", "task."};
-  const char *first = config->model.encoder == FD_ARCH_NT_V2 ? "esm." : "bert.";
+  const char *first = fd_hf_is_esm(config) ? "esm." : "bert.";
   for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
     if (!strncmp(name, whole[i], strlen(whole[i]))) first = "";
   snprintf(full, room, "%s%s", strlen(first) + strlen(name) < room ? first : "", name);

@@ -8,6 +8,9 @@
  * in addition to the embedding table; the bias of BERT's decoder has two names; the vectors of normalizations may be called gamma
  * and beta; and the two layers of a published classifier are those of the task's head. */
 
+/* Whether the model is an ESM to transformers: a Nucleotide Transformer. */
+int fd_hf_is_esm(const fd_config *config);
+
 /* Whether the task's head has the form of a published classifier: it reads the first token, has as many hidden units as channels,
  * and tanh. */
 int fd_hf_is_classifier(const fd_config *config);

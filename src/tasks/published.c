@@ -284,16 +284,15 @@ static void describe_classifier(const fd_config *c, const fd_class_names *given,
   fd_json_set(root, "id2label", names);
   fd_json_set(root, "label2id", numbers);
   fd_json_set(root, "problem_type", json_string(c->task.kind == FD_TASK_VALUES ? "regression" : "single_label_classification"));
-  fd_json_set(
-      root, "architectures",
-      json_pack("[s]", c->model.encoder == FD_ARCH_NT_V2 ? "EsmForSequenceClassification" : "BertForSequenceClassification"));
+  fd_json_set(root, "architectures",
+              json_pack("[s]", fd_hf_is_esm(c) ? "EsmForSequenceClassification" : "BertForSequenceClassification"));
 }
 
 /* Removes the description of a classifier that a model in further pretraining has lost: transformers would make one at random. */
 static void forget_classifier(const fd_config *c, json_t **root) {
   static const char *const of_head[] = {"id2label", "label2id", "num_labels", "problem_type"};
   const char *said = json_string_value(json_array_get(json_object_get(*root, "architectures"), 0));
-  const char *family = c->model.encoder == FD_ARCH_NT_V2 ? "Esm" : "Bert",
+  const char *family = fd_hf_is_esm(c) ? "Esm" : "Bert",
              *kind = fd_config_lm_head(c) == FD_LM_HEAD_NONE ? "Model" : "ForMaskedLM";
   char name[32];
   if (c->task.outputs || !said || !strstr(said, "ForSequenceClassification")) return;
