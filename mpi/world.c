@@ -2,7 +2,6 @@
 #include "mpi/world.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <mpi.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -10,7 +10,6 @@
 #include "base/help.h"
 #include "base/json_memory.h"
 #include "base/lapack.h"
-#include "base/log.h"
 #include "base/path.h"
 #include "base/signals.h"
 #include "base/version.h"

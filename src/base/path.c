@@ -1,7 +1,6 @@
 /* Home folders, symlinks, and checks of output paths. */
 #include "base/path.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

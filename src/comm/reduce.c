@@ -1,6 +1,5 @@
 /* The reproducible reduction, and small collectives built from the primitive ones. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"

@@ -1,13 +1,10 @@
 /* Times gradient sums over the ranks of a job, and for comparison the computation of a step. */
 #include "commands/doctor_net.h"
 
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/memory.h"
 #include "base/sort.h"
 #include "model/network.h"
 #include "train/rank_device.h"

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/path.h"
 #include "commands/doctor.h"
 #include "tasks/words.h"
 #include "train/checkpoint.h"

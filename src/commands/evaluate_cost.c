@@ -4,8 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/json.h"
-#include "base/path.h"
+#include "base/file.h"
 #include "output/json_file.h"
 #include "output/metrics.h"
 

@@ -9,7 +9,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/output.h"
-#include "base/path.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "data/listing.h"

@@ -9,7 +9,6 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/path.h"
 #include "commands/command.h"
 #include "commands/finetune.h"
 #include "commands/finetune_results.h"

@@ -9,7 +9,6 @@
 #include "tasks/further.h"
 #include "tasks/pretrained.h"
 #include "tasks/teacher.h"
-#include "train/run_folder.h"
 #include "train/trainer.h"
 
 /* Settings that a run adds to the config: of the task, of the vocabulary, and all. */

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/log.h"
 #include "base/memory.h"
 #include "base/output.h"
 #include "base/path.h"

@@ -1,12 +1,10 @@
 /* findna speed CHECKPOINT ... --rows FILE: size and speed of models, measured alternately on the same sequences. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/guard.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/memory.h"
 #include "base/path.h"
 #include "base/printable.h"

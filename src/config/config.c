@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/args.h"
 #include "base/help.h"
 #include "base/json.h"
 #include "base/path.h"

@@ -10,7 +10,6 @@
 #include "base/memory.h"
 #include "base/signals.h"
 #include "base/text.h"
-#include "data/alphabet.h"
 #include "data/ingest_parts.h"
 #include "data/shards.h"
 

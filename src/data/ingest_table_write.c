@@ -10,7 +10,6 @@
 #include "data/alphabet.h"
 #include "data/ingest_table.h"
 #include "data/shards.h"
-#include "device/tensors.h"
 
 /* A shard while it is filled: `count` records so far. */
 typedef struct filling {

@@ -1,7 +1,6 @@
 /* Reads the records of a FASTA file as rows, with the classes at the end of their names. */
 #include "data/labelled_fasta.h"
 
-#include <limits.h>
 #include <string.h>
 
 #include "data/lines.h"

@@ -1,9 +1,7 @@
 /* Reads a tokenizer.json of the tokenizers library, if it specifies byte-pair encoding as in DNABERT-2. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "data/tokenizer_bpe.h"
 
 /* Checks that a part of the file has a type, or is absent if `absent` allows it. */

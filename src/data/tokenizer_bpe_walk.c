@@ -5,7 +5,6 @@
  * letters if and only if every two adjacent tokens are the encoding of theirs (fd_bpe_may_meet). The walk takes, from the left,
  * the longest token that may follow; where none may, it goes back and replaces the last token by a shorter one. A position that
  * was left in this way is never visited again. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"

@@ -9,7 +9,6 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "data/genome.h"
-#include "data/stream.h"
 
 fd_status fd_split_part(const uint8_t *symbols, int64_t length, int *part) {
   unsigned char digest[FD_SHA256_BYTES];

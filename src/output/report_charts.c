@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "output/report.h"
 #include "output/report_parts.h"
 #include "output/svg.h"
 

@@ -7,7 +7,6 @@
 
 #include "config/config.h"
 #include "output/metrics.h"
-#include "output/report.h"
 
 enum { FD_REPORT_PROBES = 16, FD_REPORT_CONTEXTS = 8 };
 

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "data/alphabet.h"
+#include "tasks/features.h"
 #include "tasks/stored_logits.h"
 
 /* A chunk is full when it holds this many nucleotides, values or sequences; it holds at least one sequence. */

@@ -4,7 +4,6 @@
 
 #include "comm/comm.h"
 #include "data/sequences.h"
-#include "tasks/features.h"
 #include "tasks/pretrained.h"
 
 /* A sequence longer than `window` is cut into windows of that length, `stride` apart, the last one at the sequence's end; window

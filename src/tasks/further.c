@@ -2,7 +2,6 @@
 #include "tasks/further.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/json.h"
 #include "base/memory.h"

@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "config/shape.h"
 #include "data/tokenizer.h"
-#include "tasks/hf_names.h"
 #include "tasks/hf_words.h"
 #include "tasks/model_file.h"
 #include "tasks/task_json.h"

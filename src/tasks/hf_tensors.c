@@ -10,7 +10,6 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/path.h"
 #include "tasks/hf_names.h"
 
 enum { INDEX_MAX = 16 << 20 };

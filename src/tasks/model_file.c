@@ -1,15 +1,12 @@
 /* Writes and reads model.safetensors and config.json. */
 #include "tasks/model_file.h"
 
-#include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/finite.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/memory.h"
 #include "base/output.h"
 #include "base/version.h"

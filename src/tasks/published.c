@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/output.h"
-#include "base/path.h"
 #include "base/version.h"
 #include "output/safetensors.h"
 #include "tasks/hf_config.h"

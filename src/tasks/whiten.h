@@ -3,8 +3,6 @@
 #ifndef FD_TASKS_WHITEN_H
 #define FD_TASKS_WHITEN_H
 
-#include <stdint.h>
-
 #include "base/error.h"
 #include "base/lapack.h"
 

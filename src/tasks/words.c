@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/path.h"
 
 /* The path two folders up, by its name. */
 static fd_status go_up(const char *checkpoint, const char *name, char path[]) {
