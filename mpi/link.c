@@ -29,7 +29,6 @@ typedef struct job {
 
 typedef struct mpi_link {
   fd_link link; /* first */
-  fd_comm *comm;
   fd_device *dev;
   job *queue;
   size_t first, last, room; /* jobs first .. last - 1 are pending */
@@ -209,7 +208,6 @@ fd_status fd_link_mpi_open(fd_link **link, fd_comm *comm, fd_device *dev) {
   *link = NULL;
   FD_TRY(fd_alloc(&l, 1, sizeof *l, "the link between ranks"));
   *l = (mpi_link){.link = {"mpi", comm->rank, comm->size, 0, 0, follow, exchange, add, sum, progress, lead, close_link},
-                  .comm = comm,
                   .dev = dev};
   read_faults(l);
   *link = &l->link;

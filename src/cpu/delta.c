@@ -28,14 +28,14 @@ typedef struct delta_call {
 /* Scratch memory of a thread. Matrices of 2 CHUNK rows hold the rows that belong to K, then from row n on those that belong to
  * Q. */
 typedef struct work {
-  int item, head, first, length, at, n; /* rows: of the sequence; of the chunk, in its order */
-  float *kq, *root, *v;                 /* [2 CHUNK, keys], [2 CHUNK] 1 / length, [CHUNK, values] */
-  float *alpha, *beta, *whole;          /* [CHUNK]; whole: E */
-  float *products, *decay, *inverse;    /* [2 CHUNK, CHUNK] B and P; D; T */
-  float *s, *seen, *u;                  /* S [keys, values]; [2 CHUNK, values] K S and Q S; U */
-  float *packed[2], *a;                 /* packed right operands; A */
-  float *ds, *du, *g, *dproducts;       /* gradients of S, U; of T^-1 U, y [2 CHUNK, values]; g U^T [2 CHUNK, CHUNK] */
-  float *dkq, *along, *dlog, *dbeta;    /* gradients of kq; U dS^T [CHUNK, keys]; of log alpha, beta [CHUNK] */
+  int head, first, length, at, n;    /* rows: of the sequence; of the chunk, in its order */
+  float *kq, *root, *v;              /* [2 CHUNK, keys], [2 CHUNK] 1 / length, [CHUNK, values] */
+  float *alpha, *beta, *whole;       /* [CHUNK]; whole: E */
+  float *products, *decay, *inverse; /* [2 CHUNK, CHUNK] B and P; D; T */
+  float *s, *seen, *u;               /* S [keys, values]; [2 CHUNK, values] K S and Q S; U */
+  float *packed[2], *a;              /* packed right operands; A */
+  float *ds, *du, *g, *dproducts;    /* gradients of S, U; of T^-1 U, y [2 CHUNK, values]; g U^T [2 CHUNK, CHUNK] */
+  float *dkq, *along, *dlog, *dbeta; /* gradients of kq; U dS^T [CHUNK, keys]; of log alpha, beta [CHUNK] */
 } work;
 
 static size_t divide_scratch(const delta_call *c, work *w, float *base, int backward) {
@@ -164,7 +164,7 @@ static void forward_chunk(const delta_call *c, work *w) {
 
 static work begin(const delta_call *c, int item, int thread, int backward) {
   int sequence = item / c->of->heads;
-  work w = {.item = item, .head = item % c->of->heads, .first = c->seqs->start[sequence]};
+  work w = {.head = item % c->of->heads, .first = c->seqs->start[sequence]};
   float *scratch = c->scratch + (size_t)thread * c->floats;
   w.length = c->seqs->start[sequence + 1] - w.first;
   memset(scratch, 0, c->floats * sizeof *scratch); /* padding */

@@ -1,7 +1,6 @@
 /* Line charts as inline SVG. */
 #include "output/svg.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +24,8 @@ enum {
 /* The plot area inside the chart, and the mapping of values to its pixels. */
 typedef struct plot {
   double width, height, top; /* size and upper edge, in user units */
-  int outer_width, outer_height;
-  double x0, x1, y0, y1; /* values at the edges; logarithms with log_y */
+  int outer_height;          /* of the chart */
+  double x0, x1, y0, y1;     /* values at the edges; logarithms with log_y */
   int log_y;
 } plot;
 
@@ -251,7 +250,7 @@ static int lay_legend(FILE *out, const fd_chart *chart, int outer_width) {
 
 void fd_svg_chart(FILE *out, const fd_chart *chart) {
   int width = chart->width ? chart->width : WIDTH, height = chart->height ? chart->height : HEIGHT;
-  plot p = {.outer_width = width, .log_y = chart->log_y};
+  plot p = {.log_y = chart->log_y};
   p.top = LEGEND_TOP + LEGEND_ROW * lay_legend(NULL, chart, width);
   p.outer_height =
       height + (int)p.top - LEGEND_TOP - LEGEND_ROW; /* further rows of the legend make the chart higher, not the plot smaller */
