@@ -174,10 +174,9 @@ static fd_value case_token_dropout(trial *t, int n) {
 /* Inputs of RELU are far from its kink (keep_off_kinks). */
 static fd_value case_act(trial *t, int n) {
   fd_act act = (fd_act)(n % 4);
-  int gated = n / 4 % 2, width = between(1, 12);
-  fd_value x = from_input(t, "before", width * (1 + gated));
+  fd_value x = from_input(t, "before", between(1, 12));
   if (act == FD_ACT_RELU) x = fd_linear(&t->graph, "far", fd_normalize(&t->graph, "small", x, 0, 1), x.width, 0);
-  return fd_activation(&t->graph, "act", x, act, gated);
+  return fd_activation(&t->graph, "act", x, act);
 }
 
 static fd_value case_add(trial *t, int n) {

@@ -53,7 +53,7 @@ static void grow(growing *g, int number) {
     case 0: y = fd_chordmixer(graph, name, x, &block); break;
     case 1: y = fd_dropout(graph, name, x, &dropout); break;
     case 2: y = attend(g, name, x); break;
-    case 3: y = fd_activation(graph, name, x, FD_ACT_SILU, 0); break;
+    case 3: y = fd_activation(graph, name, x, FD_ACT_SILU); break;
     case 4:
     case 5: y = fd_normalize(graph, name, x, number % 2, 1e-1f); break;
     case 6: add_head(g, name); return;

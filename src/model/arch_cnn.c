@@ -20,7 +20,7 @@ static fd_value build(fd_network *net, const fd_config *config, int window, fd_v
     snprintf(name, sizeof name, "bn%d", i + 1);
     x = fd_batch_norm(g, name, x, epsilon);
     snprintf(name, sizeof name, "relu%d", i + 1);
-    x = fd_activation(g, name, x, FD_ACT_RELU, 0);
+    x = fd_activation(g, name, x, FD_ACT_RELU);
   }
   return x;
 }

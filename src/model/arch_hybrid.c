@@ -23,7 +23,7 @@ static fd_value build(fd_network *net, const fd_config *config, int window, fd_v
     snprintf(name, sizeof name, "conv%d", i + 1);
     x = fd_conv1d(g, name, x, net->channels, taps[i]);
     snprintf(name, sizeof name, "relu%d", i + 1);
-    x = fd_activation(g, name, x, FD_ACT_RELU, 0);
+    x = fd_activation(g, name, x, FD_ACT_RELU);
   }
   return x;
 }

@@ -16,7 +16,7 @@ static fd_value add_direction(fd_graph *g, const char *name, fd_value x, const f
   const fd_delta_settings settings = {net->heads, net->keys, net->values, reverse};
   fd_value rows = fd_linears_unbiased(g, name, query_key_value, x, wide);
   rows = fd_causal_conv(g, name, convolutions, rows, wide, TAPS, reverse);
-  rows = fd_activation(g, name, rows, FD_ACT_SILU, 0);
+  rows = fd_activation(g, name, rows, FD_ACT_SILU);
   rows = fd_delta_rule(g, name, rows, fd_linears_unbiased(g, name, gates, x, one_each), &settings);
   snprintf(part, sizeof part, "%s.g", name);
   fd_value gate = fd_linear_unbiased(g, part, x, rows.width, 0);

@@ -49,7 +49,7 @@ fd_value fd_lm_head(fd_network *net, const fd_config *config, fd_value latent, c
   int kind = fd_config_lm_head(config), vocabulary = (int)config->model.vocabulary;
   if (kind == FD_LM_HEAD_NONE) return FD_NONE;
   fd_value x = fd_linear(g, names->dense, latent, latent.width, 0);
-  x = fd_activation(g, names->act, x, FD_ACT_GELU, 0);
+  x = fd_activation(g, names->act, x, FD_ACT_GELU);
   x = fd_normalize(g, names->norm, x, 0, (float)config->model.epsilon);
   if (kind == FD_LM_HEAD_TIED) x = fd_linear_tied(g, names->decoder, names->bias, x, net->words, vocabulary);
   else x = fd_linear_split(g, names->decoder, names->bias, x, vocabulary);

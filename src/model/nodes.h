@@ -128,8 +128,8 @@ fd_value fd_gated_norm(fd_graph *graph, const char *name, fd_value x, fd_value g
 fd_value fd_select_rows(fd_graph *graph, const char *name, fd_value x, fd_space to);
 fd_value fd_scatter_rows(fd_graph *graph, const char *name, fd_value x);
 
-/* y = act(x); gated: y = act(first half of x) * second half. Stored as x is: fp32 without padding or not. */
-fd_value fd_activation(fd_graph *graph, const char *name, fd_value x, fd_act act, int gated);
+/* y = act(x), stored as x is: fp32 without padding or not. A gated activation follows a linear layer (fd_linear_act). */
+fd_value fd_activation(fd_graph *graph, const char *name, fd_value x, fd_act act);
 
 /* a + b: the residual a and its branch b. */
 fd_value fd_add(fd_graph *graph, const char *name, fd_value a, fd_value b);

@@ -21,7 +21,7 @@ fd_value fd_head(fd_graph *graph, fd_value latent, const fd_head_shape *shape) {
     x = fd_pool_max(graph, name_of(name, shape, "max"), latent, shape->space, FD_FEATURES_TOKENS);
   else x = fd_pool(graph, name_of(name, shape, "pool"), latent, shape->space, shape->features);
   if (shape->hidden) x = fd_linear(graph, name_of(name, shape, "hidden"), x, shape->hidden, 1);
-  if (shape->hidden && shape->tanh) x = fd_activation(graph, name_of(name, shape, "tanh"), x, FD_ACT_TANH, 0);
+  if (shape->hidden && shape->tanh) x = fd_activation(graph, name_of(name, shape, "tanh"), x, FD_ACT_TANH);
   else if (shape->hidden) x = fd_gelu(graph, name_of(name, shape, "gelu"), x);
   if (shape->dropout > 0) x = fd_dropout(graph, name_of(name, shape, "drop"), x, &dropout);
   return fd_linear(graph, name_of(name, shape, "out"), x, shape->outputs, 1);
