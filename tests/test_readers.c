@@ -59,7 +59,8 @@ static void print_table(FILE *out, const fd_table *t) {
 
 static fd_status dump_table(FILE *out) {
   fd_table t;
-  FD_TRY(fd_table_read(path, &t));
+  fd_class_names none = {0};
+  FD_TRY(fd_table_read_classes(path, &none, 0, &t));
   print_table(out, &t);
   fd_table_free(&t);
   return FD_OK;

@@ -23,7 +23,7 @@ typedef struct reader {
   enum { NO_LABELS, CLASSES, VALUES } labels;
   int sequence, label, id; /* columns; -1: absent */
   const char *column;      /* name of the label column; NULL: label */
-  fd_class_names *names;   /* NULL: labels are numbers */
+  fd_class_names *names;   /* of CLASSES */
   int learn, named;        /* learn: take the names from this table; named: its labels are names */
   int unknown;             /* a name that no training row has is an extra class, the last */
   int64_t first;           /* line number of the first row */
@@ -130,7 +130,7 @@ static fd_status read_class(reader *r, fd_field *text, int row, int *label) {
   if (!text->length) return no_label(r);
   if (!row) {
     r->first = line_of(r);
-    r->named = r->names && (r->learn ? fd_class_names_is_name(text->text) : r->names->count > 0);
+    r->named = r->learn ? fd_class_names_is_name(text->text) : r->names->count > 0;
   }
   return r->named ? read_name(r, text, row, label) : read_label(r, text, label);
 }
@@ -212,8 +212,6 @@ done:
 }
 
 static const fd_label_column plain = {NULL, 0, 0};
-
-fd_status fd_table_read(const char *path, fd_table *table) { return read_table(path, CLASSES, &plain, NULL, table); }
 
 fd_status fd_table_read_column(const char *path, const fd_label_column *column, fd_class_names *names, fd_table *table) {
   if (column->learn) *names = (fd_class_names){0};

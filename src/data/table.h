@@ -17,21 +17,18 @@ typedef struct fd_table {
 } fd_table;
 
 /* Reads a table. The header must have `sequence` (or `seq`) and `label` (any order, further columns are ignored; comma,
- * semicolon or tab, quotes allowed); labels are whole numbers from 0; letters are upper- or lower-case IUPAC, all but A, C, G,
- * T become N. Errors name file:line and what is expected. */
-fd_status fd_table_read(const char *path, fd_table *table) FD_MUST_CHECK;
+ * semicolon or tab, quotes allowed); letters are upper- or lower-case IUPAC, all but A, C, G, T become N. Labels are whole
+ * numbers from 0, or names of classes: all of them are, or none. With `learn`, `names` is set to the names in this table, in
+ * alphabetical order (released by the caller; empty if labels are numbers); without it, a label must be one of `names` (or a
+ * number if `names` is empty). Errors name file:line and what is expected. */
+fd_status fd_table_read_classes(const char *path, fd_class_names *names, int learn, fd_table *table) FD_MUST_CHECK;
 
 /* The same for labels that are finite numbers (a regression), and for sequences only, whose header needs no `label`. */
 fd_status fd_table_read_values(const char *path, fd_table *table) FD_MUST_CHECK;
 fd_status fd_table_read_sequences(const char *path, fd_table *table) FD_MUST_CHECK;
 
-/* As fd_table_read, for labels that may also be names of classes: all of them are, or none. With `learn`, `names` is set to the
- * names in this table, in alphabetical order (released by the caller; empty if labels are numbers); without it, a label must be
- * one of `names` (or a number if `names` is empty). */
-fd_status fd_table_read_classes(const char *path, fd_class_names *names, int learn, fd_table *table) FD_MUST_CHECK;
-
-/* The same with the labels in another column (NULL: `label`). With `unknown`, a label that is not in `names` is the class
- * names->count instead of an error. */
+/* As fd_table_read_classes, with the labels in another column (NULL: `label`). With `unknown`, a label that is not in `names` is
+ * the class names->count instead of an error. */
 typedef struct fd_label_column {
   const char *name;
   int learn, unknown;

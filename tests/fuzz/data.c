@@ -98,7 +98,7 @@ void fuzz_table(const uint8_t *data, size_t size) {
   fd_class_names names = {0};
   if (!size) return;
   const char *path = fuzz_file("table.csv", data + 1, size - 1);
-  fd_status status = data[0] % 4 == 0   ? fd_table_read(path, &table)
+  fd_status status = data[0] % 4 == 0   ? fd_table_read_classes(path, &names, 0, &table)
                      : data[0] % 4 == 1 ? fd_table_read_values(path, &table)
                      : data[0] % 4 == 2 ? fd_table_read_sequences(path, &table)
                                         : fd_table_read_classes(path, &names, 1, &table);
