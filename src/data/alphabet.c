@@ -21,9 +21,10 @@ void fd_reverse_complement(const uint8_t *symbols, int64_t length, uint8_t *out)
   for (int64_t i = 0; i < length; i++) out[i] = fd_complement[symbols[length - 1 - i]];
 }
 
-const char *fd_bare_contig(const char *name) {
+/* A contig's name without the prefix "chr", and M for MT; points into `name` or to a constant. */
+static const char *bare_contig(const char *name) {
   if (!strncmp(name, "chr", 3)) name += 3;
   return strcmp(name, "MT") ? name : "M";
 }
 
-int fd_same_contig(const char *a, const char *b) { return !strcmp(fd_bare_contig(a), fd_bare_contig(b)); }
+int fd_same_contig(const char *a, const char *b) { return !strcmp(bare_contig(a), bare_contig(b)); }

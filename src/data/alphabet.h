@@ -20,9 +20,6 @@ extern const uint8_t fd_complement[8];
 /* out[i] = complement of symbols[length - 1 - i]; not in place. */
 void fd_reverse_complement(const uint8_t *symbols, int64_t length, uint8_t *out);
 
-/* A contig's name without the prefix "chr", and M for MT; points into `name` or to a constant. */
-const char *fd_bare_contig(const char *name);
-
 /* 1 if two names denote the same contig: equal, or equal without "chr" (chr1 = 1, chrM = MT). */
 int fd_same_contig(const char *a, const char *b);
 

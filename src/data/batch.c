@@ -175,7 +175,9 @@ void fd_held_out_mask(const fd_config *config, const fd_windows *windows, int64_
   }
 }
 
-fd_status fd_batch_held_out(fd_batch *batch, const fd_config *config, const fd_windows *windows, int64_t first, int count) {
+/* Both views are the masked window. */
+static fd_status held_out_views(void *context, const fd_windows *windows, int64_t first, int count, fd_batch *batch) {
+  const fd_config *config = ((const fd_loader *)context)->config;
   fd_device *dev = batch->dev;
   int length = windows->length;
   size_t rows = (size_t)count * (size_t)(length + batch->seqs.cls);
@@ -199,11 +201,6 @@ fd_status fd_batch_held_out(fd_batch *batch, const fd_config *config, const fd_w
   FD_TRY(dev->copy(dev, batch->mask, mask, rows));
   FD_TRY(fd_batch_expand(batch, batch->tokens, 0, fd_rng_key_of(0, FD_RNG_NOISE), 0, batch->student));
   return fd_batch_expand(batch, batch->tokens, 0, fd_rng_key_of(0, FD_RNG_NOISE), 0, batch->teacher);
-}
-
-static fd_status held_out_views(void *context, const fd_windows *windows, int64_t first, int count, fd_batch *batch) {
-  const fd_loader *loader = context;
-  return fd_batch_held_out(batch, loader->config, windows, first, count);
 }
 
 fd_source fd_loader_source(fd_loader *loader) {

@@ -84,11 +84,6 @@ fd_source fd_loader_source(fd_loader *loader);
 void fd_loader_views(const fd_loader *loader, uint64_t draw, uint8_t *student, uint8_t *labels, uint8_t *mask, uint8_t *teacher,
                      uint8_t *scratch);
 
-/* Held-out windows first .. first + count - 1: unaugmented, masked at aug.mask_rate with masks that depend on the window's index
- * only; both views are the masked window. */
-fd_status fd_batch_held_out(fd_batch *batch, const fd_config *config, const fd_windows *windows, int64_t first,
-                            int count) FD_MUST_CHECK;
-
 /* The mask of one held-out window, on the host: mask [length]. */
 void fd_held_out_mask(const fd_config *config, const fd_windows *windows, int64_t window, uint8_t *mask);
 

@@ -4,7 +4,6 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "data/lines.h"
 #include "data/tokenizer_kinds.h"
 #include "device/tensors.h"
 
@@ -23,7 +22,7 @@ typedef struct fd_bpe_merge {
 /* A slot of the hash table of pairs. */
 typedef struct fd_bpe_pair {
   uint32_t key; /* left * 65536 + right; UINT32_MAX: empty */
-  uint16_t rank, made;
+  uint16_t rank;
 } fd_bpe_pair;
 
 /* A node of the trie of tokens by their letters. */
@@ -86,16 +85,11 @@ int fd_bpe_is_letters(const char *text);
 /* Appends a merge. The token that it makes must have an id or, with `grow`, gets the next one. */
 fd_status fd_bpe_add(fd_bpe *bpe, const char *left, const char *right, int grow) FD_MUST_CHECK;
 
-/* Read the two kinds of files; both set ids, merges, and the special tokens. */
-fd_status fd_bpe_read_text(fd_bpe *bpe, fd_lines *lines) FD_MUST_CHECK;
+/* Reads a tokenizer.json: sets ids, merges, and the special tokens. */
 fd_status fd_bpe_read_json(fd_bpe *bpe, const char *text, size_t bytes) FD_MUST_CHECK;
 
 /* Makes the tables for encoding from left to right, and finds out whether the merges allow it (`ordered`). */
 fd_status fd_bpe_plan(fd_bpe *bpe) FD_MUST_CHECK;
-
-/* Whether encoding the letters of two adjacent tokens makes these two tokens: no merge of a rank below `limit` crosses their
- * border before both are complete. *steps is decremented by each table lookup; below 0 the answer is no. */
-int fd_bpe_may_meet(const fd_bpe *bpe, uint16_t left, uint16_t right, int32_t limit, int64_t *steps);
 
 /* Encodes from left to right; the tokens are stored in `out` from index n on. Returns the index after the last one, or -1 if
  * the merges are not ordered, or if more than `steps` table lookups are needed. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "data/lines.h"
 #include "data/tokenizer_bpe.h"
 
 enum { FILE_MAX = 16 << 20 /* a JSON object needs tens of times the memory of its text */ };
@@ -84,7 +85,8 @@ static fd_status cut(const fd_lines *lines, char *line, const char *word[2]) {
                  lines->number, words, words == 1 ? "" : "s");
 }
 
-fd_status fd_bpe_read_text(fd_bpe *b, fd_lines *lines) {
+/* Reads merges as text: sets ids, merges, and the special tokens. */
+static fd_status read_text(fd_bpe *b, fd_lines *lines) {
   static const char version[] = "#version"; /* the tokenizers library writes one */
   char *line = fd_lines_next(lines, NULL);
   if (line && !strncmp(line, version, sizeof version - 1)) line = fd_lines_next(lines, NULL);
@@ -121,7 +123,7 @@ static fd_status index_pairs(fd_bpe *b) {
                      before);
     }
     while (b->pair[i & b->mask].key != UINT32_MAX) i++;
-    b->pair[i & b->mask] = (fd_bpe_pair){key, (uint16_t)rank, m->made};
+    b->pair[i & b->mask] = (fd_bpe_pair){key, (uint16_t)rank};
   }
   return FD_OK;
 }
@@ -157,7 +159,7 @@ fd_status fd_bpe_open(fd_bpe *b, const char *path) {
   b->ids = json_object();
   FD_GO(b->ids ? FD_OK : fd_fail(FD_MEMORY, "%s: out of memory", path));
   int is_json = lines.at[strspn(lines.at, " \t\r\n")] == '{'; /* a text ends with a NUL */
-  FD_GO(is_json ? fd_bpe_read_json(b, lines.at, (size_t)(lines.end - lines.at)) : fd_bpe_read_text(b, &lines));
+  FD_GO(is_json ? fd_bpe_read_json(b, lines.at, (size_t)(lines.end - lines.at)) : read_text(b, &lines));
   FD_GO(finish(b));
 done:
   fd_lines_close(&lines);

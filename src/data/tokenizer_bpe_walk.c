@@ -2,15 +2,17 @@
  *
  * If no merge has a part that a later merge makes, encoding goes through the ranks in order, and the merges of a token's letters
  * do not depend on their context as long as no merge crosses the token's ends. So a sequence of tokens is the encoding of its
- * letters if and only if every two adjacent tokens are the encoding of theirs (fd_bpe_may_meet). The walk takes, from the left,
- * the longest token that may follow; where none may, it goes back and replaces the last token by a shorter one. A position that
- * was left in this way is never visited again. */
+ * letters if and only if every two adjacent tokens are the encoding of theirs (may_meet). The walk takes, from the left, the
+ * longest token that may follow; where none may, it goes back and replaces the last token by a shorter one. A position that was
+ * left in this way is never visited again. */
 #include <string.h>
 
 #include "base/memory.h"
 #include "data/tokenizer_bpe.h"
 
-int fd_bpe_may_meet(const fd_bpe *b, uint16_t left, uint16_t right, int32_t limit, int64_t *steps) {
+/* Whether encoding the letters of two adjacent tokens makes these two tokens: no merge of a rank below `limit` crosses their
+ * border before both are complete. *steps is decremented by each table lookup; below 0 the answer is no. */
+static int may_meet(const fd_bpe *b, uint16_t left, uint16_t right, int32_t limit, int64_t *steps) {
   for (;;) {
     const fd_bpe_pair *pair = fd_bpe_find(b, left, right);
     const fd_bpe_token *l = &b->token[left], *r = &b->token[right];
@@ -46,7 +48,7 @@ static void find_ways(fd_bpe *b) {
     fd_bpe_token *made = &b->token[m->made];
     int64_t steps = INT64_MAX;
     if (made->rank != FD_BPE_NEVER || l->rank == FD_BPE_NEVER || r->rank == FD_BPE_NEVER) continue;
-    if (!fd_bpe_may_meet(b, m->left, m->right, rank, &steps)) continue;
+    if (!may_meet(b, m->left, m->right, rank, &steps)) continue;
     made->rank = rank, made->left = m->left, made->right = m->right;
     made->first = l->first, made->head = l->rank < 0 ? (uint16_t)rank : l->head;
     made->last = r->last, made->tail = r->rank < 0 ? (uint16_t)rank : r->tail;
@@ -132,7 +134,7 @@ static int64_t walk_piece(const fd_bpe *b, const uint8_t *symbols, int64_t first
       int64_t end = at + b->token[token].letters;
       if (dead[end / 64] >> end % 64 & 1) continue;
       if (last == FD_BPE_NONE) break;
-      if (may_touch(b, last, token) && fd_bpe_may_meet(b, last, token, INT32_MAX, steps)) break;
+      if (may_touch(b, last, token) && may_meet(b, last, token, INT32_MAX, steps)) break;
     }
     if (*steps < 0 || (token == FD_BPE_NONE && last == FD_BPE_NONE)) return -1;
     if (token != FD_BPE_NONE) {

@@ -15,7 +15,8 @@
 /* HEADER_LIMIT in bytes: parsed JSON takes tens of times the memory of its text. */
 enum { HEADER_LIMIT = 10 * 1000 * 1000, FILE_LIMIT_SHIFT = 40, LENGTH_BYTES = 8, ALIGNMENT = 8 };
 
-size_t fd_tensor_element(const char *dtype) {
+/* Bytes of an element of a type; 0 for an unknown type. */
+static size_t element_bytes(const char *dtype) {
   static const struct {
     const char *name;
     size_t bytes;
@@ -59,10 +60,10 @@ static fd_status take_entry(const char *name, const char *key, json_t *entry, co
   if (!*key || strlen(key) >= FD_TENSOR_NAME)
     return fd_fail(FD_DATA, "%s: the tensor name '%.40s' is not of 1 to %d bytes", name, key, FD_TENSOR_NAME - 1);
   snprintf(t->name, sizeof t->name, "%s", key);
-  if (!dtype || !fd_tensor_element(dtype))
+  if (!dtype || !element_bytes(dtype))
     return fd_fail(FD_DATA, "%s: tensor '%s': dtype is missing or unknown; expected F32, F64, ...", name, key);
   snprintf(t->dtype, sizeof t->dtype, "%s", dtype);
-  if (!take_shape(json_object_get(entry, "shape"), fd_tensor_element(dtype), t))
+  if (!take_shape(json_object_get(entry, "shape"), element_bytes(dtype), t))
     return fd_fail(FD_DATA, "%s: tensor '%s': shape is not a list of up to %d sizes", name, key, FD_TENSOR_DIMS);
   if (json_array_size(span) != 2 || !json_is_integer(begin) || !json_is_integer(end))
     return fd_fail(FD_DATA, "%s: tensor '%s': data_offsets are not [begin, end]", name, key);
@@ -75,7 +76,7 @@ static fd_status take_entry(const char *name, const char *key, json_t *entry, co
   if ((size_t)(to - from) != t->bytes)
     return fd_fail(FD_DATA, "%s: tensor '%s': %" PRId64 " bytes of data, but its shape needs %zu", name, key, to - from,
                    t->bytes);
-  if ((size_t)from % fd_tensor_element(dtype))
+  if ((size_t)from % element_bytes(dtype))
     return fd_fail(FD_DATA,
                    "%s: tensor '%s': its data are not aligned to its type; expected wider types first, as the safetensors "
                    "library writes them",
@@ -247,7 +248,7 @@ static fd_status describe(const fd_tensor *tensors, int count, const char *reade
       elements *= (size_t)t->shape[d];
       fd_json_append(&shape, json_integer(t->shape[d]));
     }
-    if (json_object_get(header, t->name) || elements * fd_tensor_element(t->dtype) != t->bytes) {
+    if (json_object_get(header, t->name) || elements * element_bytes(t->dtype) != t->bytes) {
       json_decref(shape);
       return fd_fail(FD_BUG, "safetensors: '%s' is there twice, or its size is not that of its shape", t->name);
     }
@@ -365,7 +366,7 @@ int fd_tensor_halves(const char *dtype, size_t n, const float *from, uint16_t *t
 
 int fd_tensor_wide_first(const void *a, const void *b) {
   const fd_tensor *x = a, *y = b;
-  size_t p = fd_tensor_element(x->dtype), q = fd_tensor_element(y->dtype);
+  size_t p = element_bytes(x->dtype), q = element_bytes(y->dtype);
   return p != q ? (p < q ? 1 : -1) : strcmp(x->name, y->name);
 }
 

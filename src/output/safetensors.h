@@ -12,7 +12,7 @@ enum { FD_TENSOR_DIMS = 4, FD_TENSOR_NAME = 128 };
 
 typedef struct fd_tensor {
   char name[FD_TENSOR_NAME];
-  char dtype[8]; /* a type that fd_tensor_element knows, such as "F32" */
+  char dtype[8]; /* F64, F32, F16, BF16, I64, U64, I32, U32, I16, U16, I8, U8 or BOOL */
   int dims;
   int64_t shape[FD_TENSOR_DIMS];
   const void *data; /* borrowed: from the caller when writing, from the file when reading */
@@ -49,9 +49,6 @@ int fd_tensor_floats(const fd_tensor *tensor, float *to);
 
 /* Converts values to F16 or BF16. Returns 0 if a value cannot be represented exactly. */
 int fd_tensor_halves(const char *dtype, size_t n, const float *from, uint16_t *to);
-
-/* Bytes of an element of a type (F64, F32, F16, BF16, I64, U64, I32, U32, I16, U16, I8, U8, BOOL); 0 for an unknown type. */
-size_t fd_tensor_element(const char *dtype);
 
 /* Comparison function for qsort: wide types first, so that all tensors are aligned to their types. */
 int fd_tensor_wide_first(const void *a, const void *b);
