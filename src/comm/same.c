@@ -103,8 +103,7 @@ static fd_status same_build(fd_comm *comm) {
 }
 
 /* Compares the environment variables that results may depend on: of the plugin, and those that select kernels and the BLAS
- * library. mpirun passes them to other machines only
- * when told to. */
+ * library. mpirun passes them to other machines only when told to. */
 static fd_status same_environment(fd_comm *comm) {
   static const char *const names[] = {"FINDNA_PLUGIN", "FINDNA_PRODUCTS", "FINDNA_SIMD", "FINDNA_BLAS"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

@@ -144,8 +144,7 @@ static int check_task(const fd_config *c, const char *name) {
   good &= check_operations(name, "task.augment", c->task.augment, "DITRS");
   NEED(!*c->task.augment || c->teacher.kind != FD_TEACHER_LOGITS,
        "%s: task.augment: '%s', but stored logits are of the rows as they are: leave it out, or let the teacher see what the "
-       "student "
-       "sees (--teacher)",
+       "student sees (--teacher)",
        name, c->task.augment);
   NEED(c->teacher.kind != FD_TEACHER_BEST || c->task.outputs, "%s: teacher.kind: best belongs to 'findna finetune'", name);
   NEED(c->teacher.kind < FD_TEACHER_FROZEN || c->task.outputs ||

@@ -12,9 +12,9 @@
 
 static const char file_name[] = "libfindna_cuda.so";
 
-/* Looks for the plugin in two folders that are relative to the one of the file `beside`. */
-static int find_from(const char *beside, const char *first, const char *second, char path[PATH_MAX]) {
-  const char *slash = strrchr(beside, '/'), *const folders[] = {first, second};
+/* Looks for the plugin in the folder of the file `beside`, and in `other`, relative to that folder. */
+static int find_from(const char *beside, const char *other, char path[PATH_MAX]) {
+  const char *slash = strrchr(beside, '/'), *const folders[] = {"", other};
   int length = slash ? (int)(slash + 1 - beside) : 0;
   for (int i = 0; i < 2; i++) {
     if (snprintf(path, PATH_MAX, "%.*s%s%s", length, beside, folders[i], file_name) >= PATH_MAX) return 0;
@@ -33,8 +33,8 @@ static int find(char path[PATH_MAX]) {
   ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
   if (length <= 0) return 0;
   program[length] = 0;
-  if (find_from(program, "", "../lib/findna/", path)) return 1;
-  return dladdr(file_name, &self) && find_from(self.dli_fname, "", "findna/", path);
+  if (find_from(program, "../lib/findna/", path)) return 1;
+  return dladdr(file_name, &self) && find_from(self.dli_fname, "findna/", path);
 }
 
 static const fd_plugin *load(char *text, size_t size) {
