@@ -13,8 +13,7 @@ enum { MARKDOWN, MAN, WORDS };
 static void print_markdown(const fd_config *defaults) {
   printf(
       "# Options\n\nEvery option of a config file, made by `findna config --as markdown`. On the command line of `findna "
-      "pretrain` "
-      "an option is written\n"
+      "pretrain` an option is written\n"
       "`section.key=value`; frozen options define the result and may not differ at a resume, free ones may.\n");
   fd_config_print(stdout, defaults, FD_CONFIG_MARKDOWN);
 }
@@ -24,8 +23,7 @@ static void print_page(const fd_config *defaults) {
   printf(
       ".SH DESCRIPTION\nA config file is YAML: sections of options. On the command line an option is written\n"
       ".IR section.key = value ;\nit overrides the file. Frozen options define the result and may not differ at a resume, free "
-      "ones "
-      "may.\n.SH OPTIONS\n");
+      "ones may.\n.SH OPTIONS\n");
   fd_config_print(stdout, defaults, FD_CONFIG_MAN);
   printf(".SH SEE ALSO\n.BR findna (1),\n.BR findna\\-config (1)\n");
 }

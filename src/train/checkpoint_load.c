@@ -2,7 +2,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -285,8 +284,7 @@ static fd_status check_experiment(const fd_run *run, const fd_checkpoint_info *i
       (!run->teacher_tensors || !*run->teacher_tensors || strcmp(info->teacher, run->teacher_tensors)))
     return fd_fail(FD_CONFIG,
                    "%s: its teacher was %.12s..., now it is %.12s... (SHA-256 of weights and their settings, or of stored "
-                   "logits); use the same, or "
-                   "another run.folder",
+                   "logits); use the same, or another run.folder",
                    info->folder, *info->teacher ? info->teacher : "none", *teacher ? teacher : "none");
   return FD_OK;
 }
@@ -304,8 +302,6 @@ static fd_status load_one(const fd_run *run, const char *folder, fd_checkpoint_i
   if (status == FD_OK) status = check_experiment(run, info, &saved, &names);
   if (status == FD_OK) status = plan_files(info, slices, count, &saved, run->network, &plan, &planned);
   if (status == FD_OK) status = load_arrays(folder, plan, planned, &run->network->params, host);
-  if (status == FD_OK && !isfinite(info->best_score))
-    status = fd_fail(FD_NUMERIC, "%s: MANIFEST: best_score is not finite", folder);
   fd_class_names_free(&names);
   free(plan);
   free(slices);
