@@ -110,7 +110,7 @@ static fd_value case_norm(trial *t, int n) {
 static int place(trial *t, fd_positions kind, int heads, fd_value *positions) {
   int dim = kind == FD_POSITIONS_ROTARY ? 2 * between(1, 4) : between(1, 8);
   *positions = FD_NONE;
-  if (kind == FD_POSITIONS_ROTARY) *positions = fd_rotary_table(&t->graph, "table", dim, between(2, 10000));
+  if (kind == FD_POSITIONS_ROTARY) *positions = fd_rotary_table(&t->graph, "table", dim);
   if (kind == FD_POSITIONS_ALIBI) *positions = fd_alibi_slopes(&t->graph, "slopes", heads);
   return dim;
 }

@@ -26,7 +26,7 @@ static fd_value attend(growing *g, const char *name, fd_value x) {
   char turned[FD_NAME_MAX + 8];
   snprintf(turned, sizeof turned, "%s.table", name);
   fd_positions kind = between(0, 1) ? FD_POSITIONS_ROTARY : FD_POSITIONS_NONE;
-  fd_value table = kind == FD_POSITIONS_ROTARY ? fd_rotary_table(&g->t->graph, turned, 2, 100) : FD_NONE;
+  fd_value table = kind == FD_POSITIONS_ROTARY ? fd_rotary_table(&g->t->graph, turned, 2) : FD_NONE;
   const fd_attention_settings settings = {.heads = 3, .kind = kind};
   return fd_attend(&g->t->graph, name, fd_linears(&g->t->graph, name, parts, x, WIDTH), table, &settings);
 }

@@ -14,7 +14,6 @@ enum {
 
 static const char *const query_key_value[FD_LINEAR_PARTS] = {"q", "k", "v", NULL};
 static const char *const key_value[FD_LINEAR_PARTS] = {"k", "v", NULL};
-static const double base = 10000;
 
 static const char *named(char name[FD_NAME_MAX], int block, const char *part) {
   snprintf(name, FD_NAME_MAX, "student.blocks.%d%s", block, part);
@@ -73,7 +72,7 @@ static fd_value build(fd_network *net, const fd_config *config, int window, fd_v
   (void)window;
   fd_value x = fd_lookup(g, "student.embed", ids, FD_BY_ID, TABLE, (int)config->model.channels);
   if (only_visible(config)) x = fd_select_rows(g, "student.visible", x, FD_VISIBLE);
-  fd_value table = fd_rotary_table(g, "rotary", (int)(config->model.channels / config->model.heads), base);
+  fd_value table = fd_rotary_table(g, "rotary", (int)(config->model.channels / config->model.heads));
   for (int i = 0; i < layers; i++) x = fd_network_layer(net, add_delta_block(g, config, i, x));
   x = fd_network_layer(net, add_attention_block(g, config, layers, table, x));
   x = fd_network_layer(net, add_mlp_block(g, config, layers + 1, x));
@@ -86,7 +85,7 @@ static fd_value decode(fd_graph *g, const fd_config *config, fd_value latent) {
   const fd_value hidden = {FD_NO_VALUE, FD_HIDDEN, 0};
   const fd_attention_settings settings = {.heads = (int)config->model.heads, .kind = FD_POSITIONS_ROTARY};
   const int widths[FD_LINEAR_PARTS] = {latent.width, latent.width};
-  fd_value table = fd_rotary_table(g, "decoder.rotary", latent.width / settings.heads, base);
+  fd_value table = fd_rotary_table(g, "decoder.rotary", latent.width / settings.heads);
   fd_value seen = only_visible(config) ? latent : fd_select_rows(g, "decoder.visible", latent, FD_VISIBLE);
   fd_value e = fd_lookup(g, "decoder.query", hidden, FD_BY_TYPE, 1, latent.width);
   fd_value q = fd_linear_unbiased(g, "decoder.q", e, latent.width, 0);

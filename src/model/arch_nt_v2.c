@@ -1,15 +1,13 @@
 /* Architecture `nt_v2`: Nucleotide Transformer v2 (ESM with gated feed-forward layers), with the published tensor names. */
 #include "model/esm.h"
 
-static const double base = 10000;
-
 static fd_value build(fd_network *net, const fd_config *config, int window, fd_value ids) {
   fd_graph *g = &net->graph;
   int channels = (int)config->model.channels;
   (void)window;
   fd_value x = fd_lookup(g, "esm.embeddings.word_embeddings", ids, FD_BY_ID, (int)config->model.vocabulary, channels);
   net->words = x;
-  const fd_esm esm = {1, FD_POSITIONS_ROTARY, fd_rotary_table(g, "rotary", channels / (int)config->model.heads, base)};
+  const fd_esm esm = {1, FD_POSITIONS_ROTARY, fd_rotary_table(g, "rotary", channels / (int)config->model.heads)};
   return fd_esm_encode(g, config, &esm, x);
 }
 

@@ -5,7 +5,6 @@
 #include "model/network.h"
 
 static const char *const query_key_value[FD_LINEAR_PARTS] = {"q", "k", "v", NULL};
-static const double base = 10000;
 
 static const char *named(char name[FD_NAME_MAX], int block, const char *part) {
   snprintf(name, FD_NAME_MAX, "blocks.%d.%s", block, part);
@@ -56,7 +55,7 @@ static fd_value build(fd_network *net, const fd_config *config, int window, fd_v
   (void)window;
   x = config->model.cls_tokens == FD_CLS_LEARNED ? fd_embedding(g, "embedding", x, channels, (int)config->model.cls)
                                                  : fd_linear(g, "embedding", x, channels, 0);
-  fd_value table = fd_rotary_table(g, "rotary", channels / (int)config->model.heads, base);
+  fd_value table = fd_rotary_table(g, "rotary", channels / (int)config->model.heads);
   for (int i = 0; i < config->model.layers; i++) x = add_block(g, config, i, table, x);
   return normalize(g, config, FD_NORM_PRE, "norm", x);
 }

@@ -80,7 +80,7 @@ fd_value fd_gelu(fd_graph *graph, const char *name, fd_value x);
 fd_value fd_normalize(fd_graph *graph, const char *name, fd_value x, int rms, float epsilon);
 
 /* The cosines and sines of rotary positions for heads of `dim` columns (Su et al., RoFormer; base 10,000): [positions, dim]. */
-fd_value fd_rotary_table(fd_graph *graph, const char *name, int dim, double base);
+fd_value fd_rotary_table(fd_graph *graph, const char *name, int dim);
 
 /* The slope of each head (Press et al., ALiBi, including its rule for a number of heads that is not a power of two). */
 fd_value fd_alibi_slopes(fd_graph *graph, const char *name, int heads);
