@@ -106,7 +106,7 @@ static void cls_rows(const small_run *r, const fd_windows *w, float *p, float *q
   for (int i = 0; i < w->count; i++, p += each, q += each) {
     fd_batch *b = t->held_out;
     const fd_outputs o = {b, &t->spaces, t->network, t->student, t->teacher, NULL, NULL, r->state->width, NULL, NULL};
-    assert_ok(source.make(source.context, (uint64_t)i, 1, b));
+    source.make(source.context, (uint64_t)i, 1, b);
     assert_ok(source.upload(source.context, b));
     assert_ok(fd_spaces_set(&t->spaces, &b->seqs));
     fd_pass_forward(t->student, &t->spaces, r->state->array[FD_STUDENT], b->student);

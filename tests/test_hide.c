@@ -131,7 +131,7 @@ static void check_batches(int k, const char *rate, int offsets, int replaces) {
   fd_source source = fd_hider_source(&s.hider);
   for (uint64_t first = 0; first < 4 * RECORDS; first += BATCH) {
     memset(s.batch->tokens, 0xee, BATCH * LONGEST / (size_t)k + 1); /* no leftovers of an earlier batch */
-    assert_ok(source.make(source.context, first, BATCH, s.batch));
+    source.make(source.context, first, BATCH, s.batch);
     const int *ids = (const int *)(const void *)s.batch->scratch;
     int *true_ids = malloc((size_t)s.batch->rows * sizeof *true_ids);
     for (int i = 0; i < BATCH; i++) {
@@ -159,9 +159,9 @@ static void independent_of_batches(void **state) {
   set a, b;
   open_set(&a, 4, "aug.mask_rate=0.5", "aug.offsets=true", 1), open_set(&b, 4, "aug.mask_rate=0.5", "aug.offsets=true", 1);
   fd_source x = fd_hider_source(&a.hider), y = fd_hider_source(&b.hider);
-  assert_ok(x.make(x.context, 100, BATCH, a.batch));
+  x.make(x.context, 100, BATCH, a.batch);
   for (int i = 0; i < BATCH; i++) {
-    assert_ok(y.make(y.context, 100 + (uint64_t)i, 1, b.batch));
+    y.make(y.context, 100 + (uint64_t)i, 1, b.batch);
     int at = a.batch->seqs.start[i], n = a.batch->seqs.start[i + 1] - at;
     assert_int_equal(b.batch->rows, n);
     assert_memory_equal(b.batch->scratch, a.batch->scratch + 4 * at, 4 * (size_t)n);
@@ -177,7 +177,7 @@ static void hidden_fraction_is_mask_rate(void **state) {
   open_set(&s, 2, "aug.mask_rate=0.3", "aug.offsets=true", 0);
   fd_source source = fd_hider_source(&s.hider);
   for (uint64_t first = 0; first < 6000; first += BATCH) {
-    assert_ok(source.make(source.context, first, BATCH, s.batch));
+    source.make(source.context, first, BATCH, s.batch);
     hidden += (double)s.batch->masked, all += (double)(s.batch->masked + s.batch->visible);
   }
   assert_near(hidden / all, 0.3, 0.01);
@@ -306,7 +306,7 @@ static void byte_pairs(void **state) {
   assert_ok(fd_hider_most(&config, t, &s.windows, fd_comm_self(), &most));
   fd_source source = fd_hider_source(&s.hider);
   for (uint64_t first = 0; first < 6 * RECORDS; first += BATCH) {
-    assert_ok(source.make(source.context, first, BATCH, s.batch));
+    source.make(source.context, first, BATCH, s.batch);
     for (int i = 0; i < BATCH; i++) check_pairs(&s, i, &seen);
   }
   assert_int_equal(most, seen.longest);
@@ -326,7 +326,7 @@ static void dropout_is_new_in_each_epoch(void **state) {
   s.config.aug.refresh = FD_REFRESH_ONCE;
   fd_source source = fd_hider_source(&s.hider);
   for (uint64_t draw = 0; draw < 2 * RECORDS; draw++) {
-    assert_ok(source.make(source.context, draw, 1, s.batch));
+    source.make(source.context, draw, 1, s.batch);
     uint64_t window = s.batch->windows[0];
     if (draw < RECORDS) memcpy(hidden[window], s.batch->seqs.hidden, (size_t)s.batch->rows);
     else same &= !memcmp(hidden[window], s.batch->seqs.hidden, (size_t)s.batch->rows);

@@ -117,10 +117,9 @@ static void on_gradient(void *context, const float *gradient) {
   if (t->state->step == 0 && t->failed == FD_OK) t->failed = emit_parameters(t, "grad", gradient);
 }
 
-static fd_status remember_draw(void *context, uint64_t first_draw, int count, fd_batch *batch) {
+static void remember_draw(void *context, uint64_t first_draw, int count, fd_batch *batch) {
   (void)context, (void)count;
   batch->seqs.draws[0] = first_draw;
-  return FD_OK;
 }
 
 /* Uploads a micro-batch made from the input's views. */

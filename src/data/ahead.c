@@ -18,8 +18,7 @@ struct fd_ahead {
   pthread_cond_t changed;
   /* Under the lock: */
   progress progress;
-  uint64_t first;   /* first draw of the set that is requested or ready */
-  fd_status status; /* of filling that set */
+  uint64_t first; /* first draw of the set that is requested or ready */
   int started, stop;
 };
 
@@ -32,12 +31,9 @@ static void *work(void *argument) {
       continue;
     }
     pthread_mutex_unlock(&a->lock);
-    fd_status status = FD_OK;
-    for (int i = 0; i < a->shape.batches && status == FD_OK; i++)
-      status = a->source.make(a->source.context, a->first + (uint64_t)i * (uint64_t)a->shape.size, a->shape.size,
-                              a->set[a->making][i]);
+    for (int i = 0; i < a->shape.batches; i++)
+      a->source.make(a->source.context, a->first + (uint64_t)i * (uint64_t)a->shape.size, a->shape.size, a->set[a->making][i]);
     pthread_mutex_lock(&a->lock);
-    a->status = status;
     a->progress = READY;
     pthread_cond_broadcast(&a->changed);
   }
@@ -104,12 +100,11 @@ fd_status fd_ahead_take(fd_ahead *a, uint64_t first, fd_batch ***batches) {
     request(a, first);
     wait_until_ready(a);
   }
-  fd_status status = a->status;
   *batches = a->set[a->making];
   a->making = !a->making;
   a->progress = IDLE;
-  if (status == FD_OK && first + a->shape.stride < a->shape.end) request(a, first + a->shape.stride);
+  if (first + a->shape.stride < a->shape.end) request(a, first + a->shape.stride);
   pthread_mutex_unlock(&a->lock);
-  for (int i = 0; i < a->shape.batches && status == FD_OK; i++) status = a->source.upload(a->source.context, (*batches)[i]);
-  return status;
+  for (int i = 0; i < a->shape.batches; i++) FD_TRY(a->source.upload(a->source.context, (*batches)[i]));
+  return FD_OK;
 }

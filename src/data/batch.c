@@ -129,7 +129,7 @@ static staging staging_of(const fd_batch *batch) {
   return (staging){at, at + rows, at + 2 * rows, at + 3 * rows, at + (3 + FD_SYMBOLS) * rows};
 }
 
-static fd_status make_views(void *context, uint64_t first_draw, int count, fd_batch *batch) {
+static void make_views(void *context, uint64_t first_draw, int count, fd_batch *batch) {
   const fd_loader *loader = context;
   int length = loader->windows->length;
   equal_rows(batch, count, length);
@@ -149,7 +149,6 @@ static fd_status make_views(void *context, uint64_t first_draw, int count, fd_ba
   }
   batch->entry_mask = loader->config->objective.mask_layout == FD_MASK_SCRAMBLED;
   if (batch->entry_mask) fd_batch_scramble(batch, s.mask, s.entries, length);
-  return FD_OK;
 }
 
 static fd_status upload_views(void *context, fd_batch *batch) {

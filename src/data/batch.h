@@ -52,8 +52,8 @@ void fd_batch_scramble(const fd_batch *batch, const uint8_t *mask, uint8_t *entr
 typedef struct fd_source {
   void *context;
   /* Makes the views of the windows of the draws first, first + 1, ... in host memory: seqs, tokens, labels, masks, `masked`. Does
-   * not use the device: a thread may run it while the device is busy. */
-  fd_status (*make)(void *context, uint64_t first_draw, int count, fd_batch *batch);
+   * not use the device, and allocates nothing: a thread may run it while the device is busy, and it cannot fail. */
+  void (*make)(void *context, uint64_t first_draw, int count, fd_batch *batch);
   /* Copies what `make` made to the device. */
   fd_status (*upload)(void *context, fd_batch *batch);
   /* Makes held-out windows first .. first + count - 1 on the device: unaugmented, with masks that depend on a window's index

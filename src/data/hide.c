@@ -251,7 +251,7 @@ static const uint8_t *letters_at(fd_hider *h, uint64_t key, uint64_t window, int
   return h->turned;
 }
 
-static fd_status make_words(void *context, uint64_t first_draw, int count, fd_batch *batch) {
+static void make_words(void *context, uint64_t first_draw, int count, fd_batch *batch) {
   fd_hider *h = context;
   const fd_windows *w = h->loader.windows;
   begin(batch, count);
@@ -268,7 +268,6 @@ static fd_status make_words(void *context, uint64_t first_draw, int count, fd_ba
     batch->windows[i] = window;
   }
   set_targets(h, batch);
-  return FD_OK;
 }
 
 static fd_status upload_words(void *context, fd_batch *batch) {

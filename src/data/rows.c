@@ -65,7 +65,7 @@ static const uint8_t *symbols_of(const fd_rows *rows, uint64_t draw, uint64_t ro
   return rows->augmented;
 }
 
-static fd_status make_rows(void *context, uint64_t first_draw, int count, fd_batch *batch) {
+static void make_rows(void *context, uint64_t first_draw, int count, fd_batch *batch) {
   fd_rows *rows = context;
   const fd_table *table = rows->table;
   uint64_t n = (uint64_t)table->rows, seed = (uint64_t)rows->config->run.seed;
@@ -89,7 +89,6 @@ static fd_status make_rows(void *context, uint64_t first_draw, int count, fd_bat
     batch->host_target[count + i] = rows->class_weight ? rows->class_weight[table->label[row]] : 1;
   }
   batch->rows = batch->seqs.start[count];
-  return FD_OK;
 }
 
 static fd_status upload_rows(void *context, fd_batch *batch) {

@@ -28,7 +28,7 @@ static fd_status collect_share(fd_trainer *t, const fd_windows *windows, cls_row
     int count = (int)(last - i < size ? last - i : size);
     fd_batch *batch = t->held_out;
     FD_TRY(fd_evaluate_go_on());
-    FD_TRY(source.make(source.context, (uint64_t)i, count, batch));
+    source.make(source.context, (uint64_t)i, count, batch);
     FD_TRY(source.upload(source.context, batch));
     FD_TRY(fd_spaces_set(&t->spaces, &batch->seqs));
     t->student->training = 0;
