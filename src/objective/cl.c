@@ -3,9 +3,9 @@
 
 static double weight(const fd_config *config) { return config->objective.cl_weight; }
 
-static double divisor(const fd_config *config, const fd_totals *totals, int width) {
+static double divisor(const fd_config *config, const fd_totals *totals) {
   if (config->objective.cl_reduce == FD_REDUCE_SUM) return totals->sequences;
-  return totals->sequences * (config->objective.cl_axis == FD_AXIS_D ? (double)fd_objective_rows(config) : width);
+  return totals->sequences * (config->objective.cl_axis == FD_AXIS_D ? fd_objective_rows(config) : fd_objective_width(config));
 }
 
 static void run(const fd_config *config, fd_device *dev, const fd_outputs *outputs, float scale, fd_mat gradient, double *sum) {

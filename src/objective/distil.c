@@ -11,9 +11,8 @@ static fd_out reads(const fd_config *config) {
 }
 
 /* The number of compared rows; for the squared error times the number of columns, as every column has its own difference. */
-static double divisor(const fd_config *config, const fd_totals *totals, int width) {
+static double divisor(const fd_config *config, const fd_totals *totals) {
   double columns = config->objective.distil == FD_DISTIL_MSE ? (double)config->teacher.width : 1;
-  (void)width;
   return totals->aligned > 0 && columns > 0 ? totals->aligned * columns : 1;
 }
 

@@ -8,8 +8,7 @@ static fd_out reads(const fd_config *config) {
   return FD_OUT_LOGITS;
 }
 
-static double divisor(const fd_config *config, const fd_totals *totals, int width) {
-  (void)width;
+static double divisor(const fd_config *config, const fd_totals *totals) {
   if (config->objective.mnm_reduce == FD_REDUCE_SUM) return totals->sequences;
   double entries = totals->masked * (config->objective.mnm == FD_MNM_BCE ? FD_SYMBOLS : 1);
   return entries > 0 ? entries : 1;

@@ -48,14 +48,14 @@ void fd_objective_run(const fd_config *config, fd_device *dev, const fd_outputs 
     double weight = term->weight(config);
     if (weight <= 0) continue;
     fd_mat gradient = fd_network_gradient(o->network, o->student, term->reads(config));
-    term->run(config, dev, o, (float)(weight / term->divisor(config, totals, o->width)), gradient, &sums[i]);
+    term->run(config, dev, o, (float)(weight / term->divisor(config, totals)), gradient, &sums[i]);
   }
 }
 
 double fd_objective_loss(const fd_config *config, const fd_totals *totals, const double *sums, double *values) {
   double loss = 0;
   for (int i = 0; i < FD_TERMS; i++) {
-    values[i] = sums[i] / fd_terms[i]->divisor(config, totals, fd_objective_width(config));
+    values[i] = sums[i] / fd_terms[i]->divisor(config, totals);
     loss += fd_terms[i]->weight(config) * values[i];
   }
   return loss;

@@ -35,7 +35,7 @@ typedef struct fd_term {
   double (*weight)(const fd_config *config);
   fd_out (*reads)(const fd_config *config); /* the student's output that the term reads and differentiates by */
   /* The number by which the term's sum over the batch is divided. */
-  double (*divisor)(const fd_config *config, const fd_totals *totals, int width);
+  double (*divisor)(const fd_config *config, const fd_totals *totals);
   /* mnm, cl, soft and distil add scale * the gradient by that output to `gradient`; task, hidden and visible set it: each output
    * has one such term, which runs first. Sets *sum (device) to the term's sum over this micro-batch. */
   void (*run)(const fd_config *config, fd_device *dev, const fd_outputs *outputs, float scale, fd_mat gradient, double *sum);

@@ -10,8 +10,8 @@ static fd_out reads(const fd_config *config) {
   return FD_OUT_TASK;
 }
 
-static double divisor(const fd_config *config, const fd_totals *totals, int width) {
-  (void)config, (void)width;
+static double divisor(const fd_config *config, const fd_totals *totals) {
+  (void)config;
   return totals->sequences;
 }
 
