@@ -123,7 +123,7 @@ static void multiply_kept(const work *w, int rows, float *x) {
 static void score(const attention_call *c, const work *w, fd_mat x, int row, int rows, const float *packed, float *to) {
   const fd_cpu_kernels *k = c->cpu->kernels;
   k->gemm(rows, c->a->dim, row_of(c, x, row, w->head), (size_t)x.stride, 1, packed, w->keys_padded / k->narrow, to,
-          (size_t)w->keys_padded, 0);
+          (size_t)w->keys_padded, FD_GEMM_SET);
 }
 
 /* acc[m, dim] += x times packed [n, dim]; x is [m, n], or [n, m] with `across`. */

@@ -1,6 +1,5 @@
 /* Batch normalization on the CPU: an item has some columns of all rows; sums are in double, in the order of the rows. */
 #include <math.h>
-#include <string.h>
 
 #include "cpu/backend.h"
 

@@ -54,8 +54,7 @@ static const struct kernel_set {
 };
 enum { SETS = sizeof sets / sizeof *sets };
 
-/* Whether this processor has what the kernels need. FINDNA_SIMD=NAME makes it one that has only this instruction set, for tests.
- */
+/* Whether this processor has what the kernels need. For tests, FINDNA_SIMD=NAME makes it one with only this instruction set. */
 static int is_usable(const struct kernel_set *set) {
   const char *only = getenv("FINDNA_SIMD");
   return set->usable() && (!only || set->usable == always || !strcmp(only, set->kernels->name));

@@ -47,7 +47,8 @@ static void do_row(const dropout_call *c, uint64_t draw, int position, size_t at
 static void dropout_item(void *context, int item, int thread) {
   (void)thread;
   const dropout_call *c = context;
-  int first = item * ROWS_PER_ITEM, last = first + ROWS_PER_ITEM, rows = fd_seqs_rows(c->seqs), i = 0;
+  int first = item * ROWS_PER_ITEM, last = first + ROWS_PER_ITEM, rows = fd_seqs_rows(c->seqs),
+      i = fd_sequence_of(c->seqs->start, c->seqs->count, first);
   if (last > rows) last = rows;
   for (int r = first; r < last; r++) {
     while (r >= c->seqs->start[i + 1]) i++;

@@ -49,19 +49,14 @@ typedef struct space {
 
 static size_t divide_scratch(const mixer_call *call, float *base, space *s) {
   const fd_cpu_kernels *k = call->kernels;
-  size_t tiles = (size_t)call->together, tile = (size_t)call->tile, channels = (size_t)call->block->channels,
-         right = fd_cpu_right(k, call->block->channels), used = 0;
-  struct {
-    float **at;
-    size_t floats;
-  } part[] = {{&s->x, tiles * right},           {&s->dm, tiles * right},
-              {&s->m, tiles * channels * tile}, {&s->h, tiles * fd_cpu_right(k, call->block->hidden)},
-              {&s->z, (size_t)k->rows * tile},  {&s->dh, (size_t)k->rows * tile},
-              {&s->rows, PART * channels},      {&s->units, k->round_units ? (size_t)k->rows * tile : 0}};
-  for (size_t i = 0; i < sizeof part / sizeof *part; i++) {
-    if (base) *part[i].at = base + used;
-    used += (part[i].floats + 15) / 16 * 16;
-  }
+  int tiles = call->together, channels = call->block->channels, right = (int)fd_cpu_right(k, channels);
+  size_t used = 0;
+  s->x = fd_cpu_take(base, &used, tiles, right), s->dm = fd_cpu_take(base, &used, tiles, right);
+  s->m = fd_cpu_take(base, &used, tiles * channels, call->tile);
+  s->h = fd_cpu_take(base, &used, tiles, (int)fd_cpu_right(k, call->block->hidden));
+  s->z = fd_cpu_take(base, &used, k->rows, call->tile), s->dh = fd_cpu_take(base, &used, k->rows, call->tile);
+  s->rows = fd_cpu_take(base, &used, PART, channels);
+  s->units = fd_cpu_take(base, &used, k->round_units ? k->rows : 0, call->tile);
   return used;
 }
 

@@ -40,6 +40,7 @@ static inline float *fd_cpu_take(float *base, size_t *used, int rows, int width)
   *used += ((size_t)rows * (size_t)width + 15) / 16 * 16;
   return at;
 }
+
 /* sums[columns] = the sums over the rows of m[rows, columns], in order. */
 void fd_cpu_column_sums(fd_cpu *cpu, int rows, int columns, const float *m, float *sums);
 

@@ -1,4 +1,5 @@
 /* Operations on single rows on the CPU: embedding tables, rows by index, activations, normalization, rotary positions. */
+#include <math.h>
 #include <string.h>
 
 #include "cpu/backend.h"
