@@ -2,8 +2,6 @@
  * classifier_dropout of their authors' code. */
 #include "check.h"
 
-#include <stdlib.h>
-
 #include "model/network.h"
 
 enum { LAYERS = 3, NUMBERS = 4096 };

@@ -1,6 +1,5 @@
 /* Writes results.json of an evaluation, from which its report page is made. */
 #include <math.h>
-#include <string.h>
 
 #include "base/json.h"
 #include "base/version.h"

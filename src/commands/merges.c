@@ -1,6 +1,5 @@
 /* findna merges SHARDS --output FILE: learns the merges of byte-pair encoding from training windows. */
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "base/args.h"
 #include "base/file.h"

@@ -1,7 +1,6 @@
 /* findna prepare: shards of windows from FASTA or 2bit files, or the verification of shards. */
 #include "commands/prepare.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 

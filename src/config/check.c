@@ -1,5 +1,4 @@
 /* Checks of options against each other, beyond the ranges of the schema. */
-#include <stdio.h>
 #include <string.h>
 
 #include "config/options.h"

@@ -1,7 +1,6 @@
 /* Features of an encoder and k-mer counts as one sparse set of features. */
 #include "tasks/joined.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"

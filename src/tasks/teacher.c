@@ -2,7 +2,6 @@
 #include "tasks/teacher.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/log.h"
 #include "base/memory.h"
