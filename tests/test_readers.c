@@ -316,8 +316,8 @@ static void joined(void **state) {
                                               ">b\rAC\r",
                                               "sequence,label\nACGT,1\n",
                                               "\xef\xbb\xbf>b\nAC\n",
-                                              "\xef\xbb\xbf"
-                                              "ACGT,1\n",
+                                              ("\xef\xbb\xbf"
+                                               "ACGT,1\n"),
                                               "\xef\xbb\xbf\n"};
   char text[256];
   for (int i = 0; i < 7; i++) {
