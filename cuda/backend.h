@@ -150,6 +150,7 @@ inline void fd_launch(fd_cuda *cuda, const char *name, void (*kernel)(P...), dim
 
 extern "C" {
 #define OP(name, args) void fd_cuda_##name args;
+#define LEAN_OP(name, args)
 #include "device/ops.def"
 #undef OP
 }

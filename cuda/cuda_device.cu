@@ -228,6 +228,7 @@ static void fill_device(fd_cuda *cuda, const fd_gpu *gpu, const fd_gpu_options *
   cuda->device.link = fd_nccl_link;
   cuda->device.free_memory = gpu->free_memory;
 #define OP(name, args) cuda->device.ops.name = fd_cuda_##name;
+#define LEAN_OP(name, args) /* plans of this device keep all activations */
 #include "device/ops.def"
 #undef OP
 }

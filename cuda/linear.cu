@@ -204,16 +204,3 @@ void fd_cuda_linear_backward(fd_device *dev, int rows, int micro_batches, int in
   if (is_wide(in, out)) wide_backward(fd_cuda_of(dev), rows, micro_batches, in, out, x, w, dy, dx, dw, db);
   else narrow_backward(fd_cuda_of(dev), rows, micro_batches, in, out, x, w, dy, dx, dw, db);
 }
-
-/* The plans of this device keep the activations (fd_form.lean), so only tests call it. */
-void fd_cuda_act_linear_backward(fd_device *dev, int rows, int micro_batches, int in, int out, fd_act act, int gated, fd_mat h,
-                                 const float *w, fd_mat dy, float *dw, float *db) {
-  fd_cuda *cuda = fd_cuda_of(dev);
-  size_t bytes = (size_t)rows * fd_form_row(dev->form, in);
-  fd_mat y = fd_form_mat(dev->form, fd_cuda_scratch(cuda, FD_SLOT_H, bytes), in),
-         d = fd_form_mat(dev->form, fd_cuda_scratch(cuda, FD_SLOT_Z, bytes), in);
-  if (!y.at || !d.at) return;
-  fd_cuda_act_forward(dev, rows, in, act, gated, h, y);
-  fd_cuda_linear_backward(dev, rows, micro_batches, in, out, y, w, dy, d, dw, db);
-  fd_cuda_act_backward(dev, rows, in, act, gated, h, d, h);
-}

@@ -191,7 +191,8 @@ static double *rows_back(fd_mat m, int rows, int width) {
 
 static double *floats_back(const float *at, size_t n) { return wide(hold(get(on->dev, at, n)), n); }
 
-/* The layer behind an activation has the bits of the three operations that the backward pass otherwise takes. */
+/* The layer behind an activation has the bits of the three operations that the backward pass takes on devices that are not lean.
+ */
 static void act_linear_once(int n) {
   static const int edges[] = {1, 2, 15, 17, 32, 33, 64, 65, 128, 130, 257, 300};
   enum { EDGES = sizeof edges / sizeof *edges };
@@ -201,6 +202,8 @@ static void act_linear_once(int n) {
   size_t weights = (size_t)(in * out), biases = (size_t)out;
   float *h = some((size_t)(rows * across), 3), *dy = some((size_t)(rows * out), 1);
   fd_device *dev = on->dev;
+  assert_int_equal(dev->ops.act_linear_backward != NULL, dev->form.lean);
+  if (!dev->form.lean) return;
   fd_mat hs = rows_there(h, rows, across), y = rows_there(NULL, rows, in), d = rows_there(NULL, rows, in),
          dys = rows_there(dy, rows, out), dh = rows_there(NULL, rows, across);
   float *w = floats_there(some(weights, 1), weights), *dw = floats_there(NULL, weights), *db = floats_there(NULL, biases),
