@@ -35,6 +35,13 @@ shows "and what it does at a time" "pass +1 micro-batch, 128 tokens; 128 give ea
 expect "without a GPU, the memory that the run would take" 0 "GB a rank of its GPU; no GPU here to compare with: there is no GPU" env FINDNA_EMULATED_GPUS=0 "$FINDNA" doctor gpu.yaml
 need=$("$FINDNA" doctor gpu.yaml | sed -n 's/^ *memory *\([0-9.]*\) GB a rank of its GPU.*/\1/p')
 check "a run stays within it" env FINDNA_EMULATED_MEMORY="$(awk -v gb="$need" 'BEGIN { printf "%d", gb * 1e9 + 5e5 }')" timeout 120 "$FINDNA" pretrain gpu.yaml
+# The same with cuBLASLt (its substitute), which needs memory for the sums of a block's products.
+by_library=(env LD_LIBRARY_PATH="$(dirname "$FINDNA")/fake_blas${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" FINDNA_PRODUCTS=library)
+wide="model.hidden=600 train.batch=32 train.virtual_ranks=1 train.steps=1"
+need=$("$FINDNA" doctor gpu.yaml $wide | sed -n 's/^ *memory *\([0-9.]*\) GB a rank of its GPU.*/\1/p')
+more=$("${by_library[@]}" "$FINDNA" doctor gpu.yaml $wide | sed -n 's/^ *memory *\([0-9.]*\) GB a rank of its GPU.*/\1/p')
+check "products by cuBLASLt need memory for their sums" awk "BEGIN { d = $more - $need; exit !(d > 0.0045 && d < 0.0055) }" # 2048 rows of 604 floats
+check "a run by cuBLASLt stays within it" "${by_library[@]}" FINDNA_EMULATED_MEMORY="$(awk -v gb="$more" 'BEGIN { printf "%d", (gb * 1e9 + 5e5) / 0.95 }')" timeout 120 "$FINDNA" pretrain gpu.yaml $wide run.folder=by_library
 
 # Micro-batches per pass on a GPU like an H200.
 export FINDNA_EMULATED_MULTIPROCESSORS=132

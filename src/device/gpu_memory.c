@@ -1,6 +1,9 @@
 /* Bounds of the device memory that the CUDA back end and its libraries allocate. */
 #include "device/gpu_memory.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 enum {
   PADDING = 4,                        /* columns after each row of sums */
   SMALL = 1 << 20,                    /* many small buffers: sums, starts, a head */
@@ -8,15 +11,21 @@ enum {
   ORDERED_MIN = FD_ORDER_CHANNELS / 2 /* blocks of fewer channels have no tile order */
 };
 
+int fd_gpu_by_library(void) {
+  const char *products = getenv("FINDNA_PRODUCTS");
+  return products && !strcmp(products, "library");
+}
+
 size_t fd_gpu_scratch(const fd_gpu_pass *p) {
   size_t channels = (size_t)p->channels, hidden = (size_t)p->hidden, micro_batches = (size_t)p->micro_batches;
   size_t chunks =
       micro_batches * (size_t)(p->rows / FD_CHUNK_MIN + 1 < FD_CHUNKS_MAX ? p->rows / FD_CHUNK_MIN + 1 : FD_CHUNKS_MAX);
   size_t row = fd_form_row(p->form, p->channels) + 3 * fd_form_row(p->form, p->hidden);
+  size_t sums = !p->attention && fd_gpu_by_library() ? (channels > hidden ? channels : hidden) + PADDING : 0; /* of a row */
   size_t weights = channels * (hidden + PADDING) + hidden * (channels + PADDING), attended = 3 * channels * (channels + PADDING);
   size_t biases = (size_t)fd_form_stride(p->form, p->channels) + (size_t)fd_form_stride(p->form, p->hidden);
   if (p->attention && attended > weights) weights = attended, biases = 3 * (size_t)fd_form_stride(p->form, p->channels);
-  return SMALL + (size_t)p->rows * micro_batches * row + chunks * (weights + biases) * sizeof(float);
+  return SMALL + (size_t)p->rows * micro_batches * (row + sums * sizeof(float)) + chunks * (weights + biases) * sizeof(float);
 }
 
 size_t fd_gpu_head_sums(size_t weights, int rows, int micro_batches) {

@@ -21,8 +21,12 @@ typedef struct fd_gpu_pass {
   int attention;        /* blocks with attention: queries, keys and values are one layer of 3 x channels columns */
 } fd_gpu_pass;
 
-/* Memory for the rows of a block's operands, and for the chunks' sums of the gradients of its weights and biases. */
+/* Memory for the rows of a block's operands, for the sums of its products where cuBLASLt computes them, and for the chunks' sums
+ * of the gradients of its weights and biases. */
 size_t fd_gpu_scratch(const fd_gpu_pass *pass);
+
+/* Whether FINDNA_PRODUCTS=library hands products to cuBLASLt. */
+int fd_gpu_by_library(void);
 
 /* Memory for the chunks' sums of a head's gradient: `weights` parameters, and `rows` pooled latents in each of `micro_batches`
  * micro-batches. */

@@ -8,11 +8,15 @@
 #include "train/gradients.h"
 #include "train/trainer.h"
 
-/* Bytes of the bf16 copies of both networks' weights. */
+/* Bytes of the bf16 copies of both networks' weights, and of those of the biases of linear layers that cuBLASLt adds. */
 static size_t copies(const fd_config *config, const fd_network *network, fd_form form) {
-  if (config->model.encoder != FD_ARCH_CHORDMIXER) return 2 * fd_params_copies(&network->params, NULL, form);
+  size_t biases = 0;
+  for (int i = 0; i < network->params.count && fd_gpu_by_library(); i++)
+    if (network->params.item[i].dims == 1) biases += 2 * fd_form_row(form, network->params.item[i].shape[0]);
+  if (config->model.encoder != FD_ARCH_CHORDMIXER) return biases + 2 * fd_params_copies(&network->params, NULL, form);
   size_t block = fd_gpu_block_weights(form, (int)config->model.channels, (int)config->model.hidden, config->model.recompute);
-  return 2 * (fd_params_copies(&network->params, "projection", form) + fd_params_copies(&network->params, "task", form)) +
+  return biases +
+         2 * (fd_params_copies(&network->params, "projection", form) + fd_params_copies(&network->params, "task", form)) +
          (size_t)(config->model.networks * network->blocks) * block;
 }
 
