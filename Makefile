@@ -74,7 +74,7 @@ INTERFACE := $(shell cat src/device/*.h src/device/ops.def src/base/*.h src/base
 # The plugin's objects do not depend on the program's flags, so all builds share them.
 GPU_OBJECTS := build/cuda-objects-$(shell echo '$(NVCC) $(NVCCFLAGS) $(CXX) $(GPUS) $(INTERFACE)' | sha256sum | cut -c1-12)
 # Nor do those of the emulated GPU, for tests. -mfma: fmaf is an instruction instead of a call, which takes a fifth of the time in fp32.
-EMULATED_FLAGS := -x c++ -std=c++17 -O2 -g -Wall -Wextra -Wno-unknown-pragmas -ffp-contract=off -fPIC -fvisibility=hidden $(shell grep -qsw fma /proc/cpuinfo && echo -mfma)
+EMULATED_FLAGS := -x c++ -std=c++17 -O2 -g -Wall -Wextra -Wno-unknown-pragmas -ffp-contract=off -fPIC -fvisibility=hidden -fsanitize=alignment -fsanitize-undefined-trap-on-error $(shell grep -qsw fma /proc/cpuinfo && echo -mfma)
 EMULATED_OBJECTS := build/emulated-objects-$(shell echo '$(CXX) $(EMULATED_FLAGS) $(INTERFACE)' | sha256sum | cut -c1-12)
 SOURCES = $(filter-out src/main.c src/cpu/kernels.c,$(wildcard src/*/*.c)) $(wildcard mpi/*.c)
 KERNELS = $(ISAS:%=$(B)/src/cpu/kernels_%.o)
@@ -130,12 +130,12 @@ $(EMULATED): $(EMULATED_OBJECTS)/$(notdir $(EMULATED)) FORCE
 	$(Q)mkdir -p $(@D); cmp -s $< $@ || cp $< $@
 # A substitute for libnccl.so.2 on the emulated GPU.
 FAKE_NCCL = $(B)/fake_nccl/libfake_nccl.so.2
-$(FAKE_NCCL): tests/fake_nccl.c cuda/emulate_nccl.h
+$(FAKE_NCCL): tests/fake_nccl.c cuda/emulate_nccl.h cuda/emulate_stream.h
 	@mkdir -p $(@D)
 	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CFLAGS) -I. -fPIC -shared $(LDFLAGS) -Wl,-soname,$(notdir $@) -o $@ $<
 # A substitute for libcublasLt.
 FAKE_BLAS = $(B)/fake_blas/libfake_cublasLt.so
-$(FAKE_BLAS): tests/fake_cublaslt.c cuda/emulate_blas.h
+$(FAKE_BLAS): tests/fake_cublaslt.c cuda/emulate_blas.h cuda/emulate_stream.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -I. -fPIC -shared $(LDFLAGS) -Wl,-soname,$(notdir $@) -o $@ $<
 emulated: $(EMULATED) $(FAKE_NCCL) $(FAKE_BLAS)

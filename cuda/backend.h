@@ -125,6 +125,7 @@ inline void fd_start(fd_cuda *cuda, cudaStream_t stream, const char *name, void 
   config.attrs = &together, config.numAttrs = cluster > 1;
   cudaLaunchKernelEx(&config, kernel, arguments...);
 #else
+  (fd_emulate_argument(&arguments, sizeof arguments), ...);
   fd_emulate_launch(stream, (const void *)kernel, shared, [=]() {
     fd_emulate_run(
         grid, threads, shared, [=]() { kernel(arguments...); }, cluster);

@@ -394,11 +394,7 @@ void fd_multiply(float c[4], const uint32_t a[4], const uint32_t b[2]) {
 
 #include "cuda/emulate_warpgroup.h"
 
-/* A test's own handler would go on with the next test, in the middle of a kernel. */
-static void memory_fault(int) { die("the kernel read or wrote outside of its memory"); }
-
 void fd_emulate_run(dim3 grid, int threads, size_t shared, const std::function<void()> &thread, int cluster) {
-  struct sigaction fault = {}, earlier;
   fd_emulate_not_recorded("a kernel launched without a stream");
   if (threads % WARP || threads > 1024 || threads < 1) die("a block needs a multiple of 32 threads, at most 1024");
   if (shared > shared_limit()) die("more shared memory than this GPU has");
@@ -422,36 +418,71 @@ void fd_emulate_run(dim3 grid, int threads, size_t shared, const std::function<v
     block.room = (shared + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     block.shared_at = block.window + SHARED_MOST - block.room;
   }
-  fault.sa_handler = memory_fault;
-  sigaction(SIGSEGV, &fault, &earlier);
   now.thread = &thread;
   gridDim = grid;
   blockDim = dim3((unsigned)threads);
-  for (unsigned z = 0; z < grid.z; z++)
-    for (unsigned y = 0; y < grid.y; y++)
-      for (unsigned x = 0; x < grid.x; x += (unsigned)cluster) {
-        for (int b = 0; b < cluster; b++) now.blocks[b].index = dim3(x + (unsigned)b, y, z);
-        run_cluster();
-      }
-  sigaction(SIGSEGV, &earlier, nullptr);
+  std::vector<size_t> order((size_t)grid.x / (unsigned)cluster * grid.y * grid.z);
+  for (size_t i = 0; i < order.size(); i++) { /* a GPU promises no order */
+    size_t j = random_below((unsigned)i + 1);
+    order[i] = order[j], order[j] = i;
+  }
+  for (size_t n : order) {
+    unsigned x = (unsigned)(n % (grid.x / (unsigned)cluster)) * (unsigned)cluster;
+    n /= grid.x / (unsigned)cluster;
+    for (int b = 0; b < cluster; b++) now.blocks[b].index = dim3(x + (unsigned)b, (unsigned)(n % grid.y), (unsigned)(n / grid.y));
+    run_cluster();
+  }
 }
 
-/* Device memory: every buffer ends at an inaccessible guard page. */
+/* Device memory: every buffer ends at an inaccessible guard page. The host cannot access it at all: an operation of the GPU opens
+ * the buffers that it accesses, at its first access, which is a fault. */
 namespace {
 struct buffer {
   char *at, *mapped;
   size_t bytes, all;
+  int open;
 };
 std::vector<buffer> buffers;
+int working; /* an operation of the GPU is under way */
+struct sigaction before_fault[3];
+const int faults[] = {SIGSEGV, SIGBUS, SIGILL};
 std::map<const void *, size_t> allowed; /* shared memory per block of a kernel, if it was set */
 size_t taken;
 enum { SHARED_USUAL = 48 << 10 };
+
+size_t page_size() { return (size_t)sysconf(_SC_PAGESIZE); }
+
+/* A test's own handler would go on with the next test, in the middle of a kernel. (SIGILL: -fsanitize=alignment.) */
+void fault(int number, siginfo_t *info, void *) {
+  if (number == SIGILL) die("the kernel accessed memory at an address that is not a multiple of the size of the access");
+  for (buffer &b : buffers) {
+    if (b.open || (char *)info->si_addr < b.mapped || (char *)info->si_addr >= b.mapped + b.all - page_size()) continue;
+    b.open = 1;
+    if (mprotect(b.mapped, b.all - page_size(), PROT_READ | PROT_WRITE)) die("device memory cannot be opened");
+    return;
+  }
+  die("the kernel read or wrote outside of its memory");
+}
 
 size_t capacity() {
   const char *limit = getenv("FINDNA_EMULATED_MEMORY");
   return limit ? (size_t)strtoull(limit, nullptr, 10) : (size_t)8 << 30;
 }
 }  // namespace
+
+void fd_emulate_work(const std::function<void()> &operation) {
+  struct sigaction action = {};
+  action.sa_sigaction = fault, action.sa_flags = SA_SIGINFO;
+  for (int i = 0; i < 3 && !working; i++) sigaction(faults[i], &action, &before_fault[i]);
+  working++;
+  operation();
+  if (--working) return;
+  for (buffer &b : buffers) {
+    if (b.open && mprotect(b.mapped, b.all - page_size(), PROT_NONE)) die("device memory cannot be closed");
+    b.open = 0;
+  }
+  for (int i = 0; i < 3; i++) sigaction(faults[i], &before_fault[i], nullptr);
+}
 
 cudaError_t cudaGetDeviceCount(int *count) {
   const char *gpus = getenv("FINDNA_EMULATED_GPUS");
@@ -493,8 +524,9 @@ cudaError_t cudaMalloc(void **memory, size_t bytes) {
   if (taken + bytes > capacity()) return cudaErrorMemoryAllocation;
   char *mapped = before_guard(all - page);
   if (!mapped) return cudaErrorMemoryAllocation;
-  buffer b = {mapped + all - page - used, mapped, bytes, all};
+  buffer b = {mapped + all - page - used, mapped, bytes, all, 0};
   memset(b.at, POISON, used);
+  if (mprotect(mapped, all - page, PROT_NONE)) die("device memory cannot be closed");
   buffers.push_back(b);
   taken += bytes;
   *memory = b.at;
@@ -505,6 +537,19 @@ int fd_emulate_on_device(const void *at) {
   int inside = 0;
   for (const buffer &b : buffers) inside |= (const char *)at >= b.at && (const char *)at < b.at + b.bytes;
   return inside;
+}
+
+void fd_emulate_argument(const void *argument, size_t bytes) {
+  for (size_t i = 0; i + sizeof(uintptr_t) <= bytes; i += sizeof(uintptr_t)) {
+    uintptr_t word;
+    int of_device = 0;
+    memcpy(&word, (const char *)argument + i, sizeof word);
+    for (const buffer &b : buffers) of_device |= word - (uintptr_t)b.mapped < b.all; /* or the end of a buffer */
+    if (of_device || word >> 32 == 0 || word >> 47) continue;
+    if ((uint32_t)word < 1 << 24) continue; /* a number, beside padding in which half of an address may be left */
+    if (!msync((void *)(word / page_size() * page_size()), page_size(), MS_ASYNC))
+      die("a kernel is given an address of host memory");
+  }
 }
 
 cudaError_t cudaFree(void *memory) {

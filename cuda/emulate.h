@@ -226,8 +226,12 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable);
 /* Launches a kernel with this much shared memory per block; `run` executes it. */
 void fd_emulate_launch(cudaStream_t stream, const void *kernel, size_t shared, std::function<void()> run);
 
+/* Aborts if a kernel's argument contains an address of host memory, which a GPU could not access. */
+void fd_emulate_argument(const void *argument, size_t bytes);
+
 /* Shared by the emulator's files: setting the error that cudaGetLastError returns, aborting at a call that is forbidden during
  * stream capture, whether an address is in device memory, and how much shared memory a kernel's blocks may use. */
+void fd_emulate_work(const std::function<void()> &operation); /* of the GPU: device memory is closed to everything else */
 cudaError_t fd_emulate_fail(cudaError_t error);
 void fd_emulate_not_recorded(const char *what);
 int fd_emulate_on_device(const void *at);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cuda/emulate.h"
+#include "cuda/emulate_stream.h"
 
 namespace {
 
@@ -27,7 +28,8 @@ struct host_copy {
 };
 
 struct stream {
-  std::vector<node> *recorded; /* NULL: not being captured */
+  fd_emulated_stream libraries; /* first: what the substitutes of libraries know */
+  std::vector<node> *recorded;  /* NULL: not being captured */
   std::vector<host_copy> reading;
   double busy; /* until this time, in milliseconds, no event that is recorded on the stream is reached */
 };
@@ -46,7 +48,12 @@ std::vector<node> *nodes_of(void *graph) { return (std::vector<node> *)graph; }
 
 void give(cudaStream_t s, node_kind kind, const void *kernel, std::function<void()> run) {
   if (of(s) && of(s)->recorded) of(s)->recorded->push_back({kind, kernel, std::move(run)});
-  else run();
+  else fd_emulate_work(run);
+}
+
+void put(void *s, void (*work)(const void *), const void *with, size_t bytes) {
+  std::vector<char> copy((const char *)with, (const char *)with + bytes);
+  give(s, KERNEL, (const void *)work, [=]() { work(copy.data()); });
 }
 
 }  // namespace
@@ -80,7 +87,9 @@ cudaError_t cudaMemsetAsync(void *to, int byte, size_t bytes, cudaStream_t s) {
   return cudaSuccess;
 }
 
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned) { return *s = new stream(), cudaSuccess; }
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned) {
+  return *s = new stream{{put}, nullptr, {}, 0}, cudaSuccess;
+}
 
 cudaError_t cudaDeviceGetStreamPriorityRange(int *lowest, int *highest) { return *lowest = 0, *highest = -5, cudaSuccess; }
 

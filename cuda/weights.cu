@@ -24,7 +24,7 @@ __global__ void pack(const __grid_constant__ stale_weights all) {
 /* Refreshes this copy and other stale ones in one launch: an optimizer step makes all copies of a network stale, and refreshing
  * each in its own launch would take hundreds of launches. */
 void pack_stale(fd_cuda *cuda, fd_cuda_weight *wanted) {
-  stale_weights some;
+  stale_weights some = {};
   unsigned count = 0;
   some.weight[count++] = *wanted;
   wanted->stale = 0;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cuda/emulate_blas.h"
+#include "cuda/emulate_stream.h"
 
 enum {
   MAGIC = 77,
@@ -149,11 +150,37 @@ static int is_odd(const void *m, const struct cublasLtLayout *l, uint64_t alignm
   return ((uintptr_t)m | (uintptr_t)l->ld * (l->type == CUDA_R_32F ? 4 : 2)) % alignment != 0;
 }
 
+/* A product that has been asked for; its descriptors may be destroyed before it is computed. */
+struct product {
+  struct cublasLtDesc desc;
+  struct cublasLtLayout a_layout, b_layout, d_layout;
+  const void *a, *b;
+  void *d;
+  int64_t m, n, k, first; /* first: where the sum over k begins */
+};
+
+static void multiply(const void *with) {
+  const struct product *p = with;
+  const struct cublasLtLayout *a = &p->a_layout, *b = &p->b_layout;
+  int a_t = p->desc.a == CUBLAS_OP_T, b_t = p->desc.b == CUBLAS_OP_T;
+  for (int64_t i = 0; i < p->m * p->n * p->d_layout.count; i++) {
+    int64_t part = i / (p->m * p->n), row = i % p->m, column = i % (p->m * p->n) / p->m;
+    float sum = 0;
+    for (int64_t step = 0; step < p->k; step++) {
+      int64_t at = (p->first + step) % p->k;
+      sum += get(p->a, a, part * a->distance + (a_t ? row * a->ld + at : at * a->ld + row)) *
+             get(p->b, b, part * b->distance + (b_t ? at * b->ld + column : column * b->ld + at));
+    }
+    if (p->desc.epilogue == CUBLASLT_EPILOGUE_BIAS) sum += get(p->desc.bias, &p->d_layout, row);
+    set(p->d, &p->d_layout, part * p->d_layout.distance + column * p->d_layout.ld + row, sum);
+  }
+}
+
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *alpha, const void *a,
                               cublasLtMatrixLayout_t a_layout, const void *b, cublasLtMatrixLayout_t b_layout, const void *beta,
                               const void *c, cublasLtMatrixLayout_t c_layout, void *d, cublasLtMatrixLayout_t d_layout,
                               const cublasLtMatmulAlgo_t *algo, void *workspace, size_t workspace_bytes, void *stream) {
-  (void)handle, (void)c_layout, (void)stream;
+  (void)handle, (void)c_layout;
   int a_t = desc->a == CUBLAS_OP_T, b_t = desc->b == CUBLAS_OP_T, count = d_layout->count;
   int64_t m = d_layout->rows, n = d_layout->columns, k = a_t ? a_layout->rows : a_layout->columns;
   int as_typed = a_layout->type == b_layout->type &&
@@ -164,16 +191,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
       c != d || workspace || workspace_bytes || is_odd(a, a_layout, algo->data[3]) || is_odd(b, b_layout, algo->data[4]) ||
       is_odd(d, d_layout, algo->data[5]) || alignment_of(desc->bias) < algo->data[OF_BIAS] || (count > 1 && !algo->data[BATCHES]))
     return CUBLAS_STATUS_INVALID_VALUE;
-  for (int64_t i = 0; i < m * n * count; i++) {
-    int64_t part = i / (m * n), row = i % m, column = i % (m * n) / m, first = (int64_t)(algo->data[1] % (uint64_t)k);
-    float sum = 0;
-    for (int64_t step = 0; step < k; step++) {
-      int64_t p = (first + step) % k;
-      sum += get(a, a_layout, part * a_layout->distance + (a_t ? row * a_layout->ld + p : p * a_layout->ld + row)) *
-             get(b, b_layout, part * b_layout->distance + (b_t ? p * b_layout->ld + column : column * b_layout->ld + p));
-    }
-    if (desc->epilogue == CUBLASLT_EPILOGUE_BIAS) sum += get(desc->bias, d_layout, row);
-    set(d, d_layout, part * d_layout->distance + column * d_layout->ld + row, sum);
-  }
+  const struct product p = {*desc, *a_layout, *b_layout, *d_layout, a, b, d, m, n, k, (int64_t)(algo->data[1] % (uint64_t)k)};
+  fd_emulated_put(stream, multiply, &p, sizeof p);
   return CUBLAS_STATUS_SUCCESS;
 }

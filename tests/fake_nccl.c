@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cuda/emulate_nccl.h"
+#include "cuda/emulate_stream.h"
 
 enum { LOOKS = 3, FOREVER = 1 << 30, OPERATIONS = 8, CHANNELS_MAX = 32 };
 
@@ -18,15 +19,21 @@ struct ncclComm {
   int finalized;
 };
 
-/* What a group has been given. */
-static struct operation {
+struct operation {
   ncclComm_t comm;
   const void *from;
   void *to;
   size_t count;
   int peer;
-} operations[OPERATIONS];
-static int operation_count, depth;
+};
+
+/* What a group has been given. */
+static struct group {
+  struct operation operation[OPERATIONS];
+  int count;
+  void *stream;
+} group;
+static int depth;
 
 ncclResult_t ncclGetUniqueId(ncclUniqueId *id) {
   memset(id, 1, sizeof *id);
@@ -57,50 +64,59 @@ ncclResult_t ncclGroupStart(void) {
   return ncclSuccess;
 }
 
-static ncclResult_t keep(struct operation o) {
-  if (!depth || o.comm->looks || operation_count == OPERATIONS) return ncclSystemError; /* nothing may be asked for meanwhile */
-  operations[operation_count++] = o;
+static ncclResult_t keep(struct operation o, void *stream) {
+  if (!depth || o.comm->looks || group.count == OPERATIONS) return ncclSystemError; /* nothing may be asked for meanwhile */
+  if (group.count && stream != group.stream) return ncclSystemError;
+  group.operation[group.count++] = o, group.stream = stream;
   return ncclSuccess;
 }
 
 ncclResult_t ncclSend(const void *from, size_t count, ncclDataType_t type, int peer, ncclComm_t comm, void *stream) {
-  (void)stream;
-  return type == ncclFloat ? keep((struct operation){comm, from, NULL, count, peer}) : ncclSystemError;
+  return type == ncclFloat ? keep((struct operation){comm, from, NULL, count, peer}, stream) : ncclSystemError;
 }
 
 ncclResult_t ncclRecv(void *to, size_t count, ncclDataType_t type, int peer, ncclComm_t comm, void *stream) {
-  (void)stream;
-  return type == ncclFloat ? keep((struct operation){comm, NULL, to, count, peer}) : ncclSystemError;
+  return type == ncclFloat ? keep((struct operation){comm, NULL, to, count, peer}, stream) : ncclSystemError;
+}
+
+static void exchange(const void *with) {
+  const struct group *g = with;
+  MPI_Request request[OPERATIONS];
+  for (int i = 0; i < g->count; i++) {
+    const struct operation *o = &g->operation[i];
+    if (o->to) MPI_Irecv(o->to, (int)o->count, MPI_FLOAT, o->peer, 0, o->comm->mpi, &request[i]);
+    else MPI_Isend(o->from, (int)o->count, MPI_FLOAT, o->peer, 0, o->comm->mpi, &request[i]);
+  }
+  MPI_Waitall(g->count, request, MPI_STATUSES_IGNORE);
 }
 
 ncclResult_t ncclGroupEnd(void) {
-  MPI_Request request[OPERATIONS];
-  int n = operation_count;
+  struct group given = group;
   if (!depth) return ncclSystemError;
   depth--;
-  operation_count = 0;
-  if (!n) return ncclSuccess;
-  ncclComm_t comm = operations[0].comm;
+  group.count = 0;
+  if (!given.count) return ncclSuccess;
+  ncclComm_t comm = given.operation[0].comm;
   comm->looks = LOOKS;
   if (comm->rank == comm->fault_rank && !comm->no_end && comm->groups++ == comm->fault_at) {
     if (comm->lost) comm->looks = FOREVER;
     else comm->failed = ncclRemoteError;
     return ncclInProgress;
   }
-  for (int i = 0; i < n; i++) {
-    struct operation *o = &operations[i];
-    if (o->to) MPI_Irecv(o->to, (int)o->count, MPI_FLOAT, o->peer, 0, comm->mpi, &request[i]);
-    else MPI_Isend(o->from, (int)o->count, MPI_FLOAT, o->peer, 0, comm->mpi, &request[i]);
-  }
-  MPI_Waitall(n, request, MPI_STATUSES_IGNORE);
+  fd_emulated_put(given.stream, exchange, &given, sizeof given);
   return ncclInProgress;
+}
+
+static void add_all(const void *with) {
+  const struct operation *o = with;
+  MPI_Allreduce(o->from == o->to ? MPI_IN_PLACE : o->from, o->to, (int)o->count, MPI_FLOAT, MPI_SUM, o->comm->mpi);
 }
 
 ncclResult_t ncclAllReduce(const void *from, void *to, size_t count, ncclDataType_t type, ncclRedOp_t op, ncclComm_t comm,
                            void *stream) {
-  (void)stream;
+  const struct operation all = {comm, from, to, count, 0};
   if (type != ncclFloat || op != ncclSum || comm->looks) return ncclSystemError;
-  if (comm->size > 1) MPI_Allreduce(from == to ? MPI_IN_PLACE : from, to, (int)count, MPI_FLOAT, MPI_SUM, comm->mpi);
+  if (comm->size > 1) fd_emulated_put(stream, add_all, &all, sizeof all);
   comm->looks = LOOKS;
   return ncclInProgress;
 }

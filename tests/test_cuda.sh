@@ -108,7 +108,8 @@ mkdir graph_half && touch graph_half/stop
 FINDNA_GRAPH=1 train 1 graph_half
 FINDNA_GRAPH=1 train 1 graph_half
 check "stopped and resumed: the same bits" same one graph_half
-for products in single plain warpgroup chain; do
+export LD_LIBRARY_PATH=$(dirname "$FINDNA")/fake_blas${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+for products in single plain warpgroup chain library; do
   wide="model.channels=162 model.track=27 model.hidden=24 model.blocks=1 train.batch=4 train.steps=2 checkpoint.every=2"
   FINDNA_EMULATED_CAPABILITY=90 FINDNA_PRODUCTS=$products train 1 wide $wide --restart
   FINDNA_EMULATED_CAPABILITY=90 FINDNA_PRODUCTS=$products FINDNA_GRAPH=1 train 1 graph_wide $wide --restart
