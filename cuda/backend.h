@@ -38,6 +38,7 @@ struct fd_cuda {
   int products;
   size_t shared_limit; /* bytes of shared memory per block at most */
   int multiprocessors;
+  int lent; /* of these, to NCCL, whose kernels may run beside those launched now */
   struct large_kernel {
     const void *kernel;
     size_t shared;
@@ -109,6 +110,13 @@ void fd_times_close(fd_cuda *cuda);
 
 static inline unsigned fd_blocks(size_t items, size_t per_block) { return (unsigned)((items + per_block - 1) / per_block); }
 
+/* How many clusters of `size` blocks share `items` of work if each stays until all is done: as many as run at a time, one block
+ * per multiprocessor. One more would start when the others end, and take as long again. */
+static inline unsigned fd_clusters(const fd_cuda *cuda, int size, int items) {
+  int most = (cuda->multiprocessors - cuda->lent) / size;
+  return (unsigned)(items < most ? items : most > 1 ? most : 1);
+}
+
 /* Launches a kernel on a stream, with its blocks in clusters of `cluster` (1: without clusters). `name` is for messages. */
 template <class... P, class... A>
 inline void fd_start(fd_cuda *cuda, cudaStream_t stream, const char *name, void (*kernel)(P...), dim3 grid, int cluster,
@@ -126,7 +134,7 @@ inline void fd_start(fd_cuda *cuda, cudaStream_t stream, const char *name, void 
   cudaLaunchKernelEx(&config, kernel, arguments...);
 #else
   (fd_emulate_argument(&arguments, sizeof arguments), ...);
-  fd_emulate_launch(stream, (const void *)kernel, shared, [=]() {
+  fd_emulate_launch(stream, (const void *)kernel, shared, cluster > 1 ? grid.x : 0, [=]() {
     fd_emulate_run(
         grid, threads, shared, [=]() { kernel(arguments...); }, cluster);
   });

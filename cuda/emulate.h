@@ -223,8 +223,9 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream);
 cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable);
 
-/* Launches a kernel with this much shared memory per block; `run` executes it. */
-void fd_emulate_launch(cudaStream_t stream, const void *kernel, size_t shared, std::function<void()> run);
+/* Launches a kernel with this much shared memory per block; `run` executes it. `staying`: blocks that divide all work among them,
+ * for each of which there must be a multiprocessor that no kernel of NCCL holds (0: blocks that may wait for one). */
+void fd_emulate_launch(cudaStream_t stream, const void *kernel, size_t shared, unsigned staying, std::function<void()> run);
 
 /* Aborts if a kernel's argument contains an address of host memory, which a GPU could not access. */
 void fd_emulate_argument(const void *argument, size_t bytes);

@@ -10,6 +10,7 @@
 
 #include "cuda/emulate.h"
 #include "cuda/emulate_stream.h"
+#include "device/gpu_memory.h"
 
 namespace {
 
@@ -31,10 +32,12 @@ struct stream {
   fd_emulated_stream libraries; /* first: what the substitutes of libraries know */
   std::vector<node> *recorded;  /* NULL: not being captured */
   std::vector<host_copy> reading;
-  double busy; /* until this time, in milliseconds, no event that is recorded on the stream is reached */
+  int with_library; /* has work of a library for which no other stream waits yet */
+  double busy;      /* until this time, in milliseconds, no event that is recorded on the stream is reached */
 };
 
-stream *recording; /* the one stream being captured */
+stream *recording;  /* the one stream being captured */
+int with_libraries; /* streams that have work of a library */
 cudaError_t last_error;
 
 [[noreturn]] void stop(const char *what, const char *when) {
@@ -52,6 +55,7 @@ void give(cudaStream_t s, node_kind kind, const void *kernel, std::function<void
 }
 
 void put(void *s, void (*work)(const void *), const void *with, size_t bytes) {
+  if (!of(s)->with_library) of(s)->with_library = 1, with_libraries++;
   std::vector<char> copy((const char *)with, (const char *)with + bytes);
   give(s, KERNEL, (const void *)work, [=]() { work(copy.data()); });
 }
@@ -70,7 +74,11 @@ void fd_emulate_not_recorded(const char *what) {
   if (recording) die(what);
 }
 
-void fd_emulate_launch(cudaStream_t s, const void *kernel, size_t shared, std::function<void()> run) {
+void fd_emulate_launch(cudaStream_t s, const void *kernel, size_t shared, unsigned staying, std::function<void()> run) {
+  cudaDeviceProp gpu;
+  cudaGetDeviceProperties(&gpu, 0);
+  int others = with_libraries - of(s)->with_library, free = gpu.multiProcessorCount - (others ? (int)FD_NCCL_CHANNELS : 0);
+  if (staying > 2 && (int)staying > free) stop("a kernel has more blocks that stay than there are multiprocessors for them", "");
   if (shared > fd_emulate_shared_of(kernel)) stop("a kernel was launched with more shared memory than it is allowed", "");
   give(s, KERNEL, kernel, std::move(run));
 }
@@ -88,7 +96,7 @@ cudaError_t cudaMemsetAsync(void *to, int byte, size_t bytes, cudaStream_t s) {
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned) {
-  return *s = new stream{{put}, nullptr, {}, 0}, cudaSuccess;
+  return *s = new stream{{put}, nullptr, {}, 0, 0}, cudaSuccess;
 }
 
 cudaError_t cudaDeviceGetStreamPriorityRange(int *lowest, int *highest) { return *lowest = 0, *highest = -5, cudaSuccess; }
@@ -109,6 +117,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t s) {
 
 cudaError_t cudaStreamDestroy(cudaStream_t s) {
   if (of(s)->recorded) die("cudaStreamDestroy");
+  with_libraries -= of(s)->with_library;
   delete of(s);
   return cudaSuccess;
 }
@@ -116,6 +125,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t s) {
 namespace {
 struct event {
   int timed, looks;   /* looks: queries left until it counts as reached */
+  stream *on;         /* on which it was recorded last */
   double at, reached; /* times of recording and of being reached, milliseconds */
 };
 event *event_of(cudaEvent_t e) { return (event *)e; }
@@ -128,7 +138,7 @@ double now() {
 }  // namespace
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags) {
-  return *e = new event{!(flags & cudaEventDisableTiming), 0, 0, 0}, cudaSuccess;
+  return *e = new event{!(flags & cudaEventDisableTiming), 0, nullptr, 0, 0}, cudaSuccess;
 }
 
 /* An event counts as reached at the third query after it was last recorded; with FINDNA_EMULATED_DELAY, which stands for a slow
@@ -137,7 +147,7 @@ cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
   const char *delay = getenv("FINDNA_EMULATED_DELAY");
   event *it = event_of(e);
   if (of(s)->recorded) die("cudaEventRecord");
-  it->looks = 2, it->at = now();
+  it->looks = 2, it->on = of(s), it->at = now();
   if (delay) of(s)->busy = std::max(of(s)->busy, it->at) + strtod(delay, NULL);
   it->reached = of(s)->busy;
   return cudaSuccess;
@@ -162,8 +172,10 @@ cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t from, cudaEven
 
 cudaError_t cudaEventDestroy(cudaEvent_t e) { return delete event_of(e), cudaSuccess; }
 
-cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t, unsigned) {
+cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned) {
+  stream *on = event_of(e)->on;
   if (of(s)->recorded) die("cudaStreamWaitEvent");
+  if (on && on != of(s) && on->with_library) on->with_library = 0, with_libraries--;
   return cudaSuccess;
 }
 

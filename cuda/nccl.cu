@@ -140,6 +140,7 @@ fd_status exchange(fd_link *link, int peer, const float *send, size_t send_count
   nccl_link *l = of(link);
   const library *n = nccl();
   link->bytes_sent += send_count * sizeof(float);
+  l->cuda->lent = FD_NCCL_CHANNELS; /* until lead() */
   FD_TRY(settle(l, n->ncclGroupStart(), "a group"));
   ncclResult_t sent = send_count ? n->ncclSend(send, send_count, ncclFloat, peer, l->comm, l->stream) : ncclSuccess;
   ncclResult_t received = receive_count ? n->ncclRecv(receive, receive_count, ncclFloat, peer, l->comm, l->stream) : ncclSuccess;
@@ -164,6 +165,7 @@ fd_status add(fd_link *link, size_t count, const float *a, const float *b, float
 fd_status sum(fd_link *link, float *data, size_t count) {
   nccl_link *l = of(link);
   link->bytes_sent += count * sizeof(float);
+  l->cuda->lent = FD_NCCL_CHANNELS;
   FD_TRY(settle(l, nccl()->ncclAllReduce(data, data, count, ncclFloat, ncclSum, l->comm, l->stream), "an all-reduce"));
   return mark(l);
 }
@@ -188,6 +190,7 @@ fd_status progress(fd_link *link, int *idle) {
 }
 
 fd_status lead(fd_link *link) {
+  of(link)->cuda->lent = 0;
   return fd_cuda_check(of(link)->cuda, cudaStreamWaitEvent(of(link)->cuda->stream, newest(of(link)), 0), "an event");
 }
 

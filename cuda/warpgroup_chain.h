@@ -5,8 +5,8 @@
  * the second, of the first with the next chunk, and so on. Each of the two consumer warpgroups multiplies 64 rows. Both blocks of
  * a cluster need the same weights, and each copies one half of every chunk to both.
  *
- * The kernel is persistent: there are as many clusters as run at a time, and each computes many pairs of tiles. Steps are counted
- * through all of its tiles, so the weights of the next tile arrive during the epilogue of this one. */
+ * The kernel is persistent: there are as many clusters as run at a time (fd_clusters), and each computes many pairs of tiles.
+ * Steps are counted through all of its tiles, so the weights of the next tile arrive during the epilogue of this one. */
 #ifndef FD_CUDA_WARPGROUP_CHAIN_H
 #define FD_CUDA_WARPGROUP_CHAIN_H
 
@@ -256,11 +256,10 @@ static inline int fd_warpgroup_chain_fits(const fd_cuda *cuda, fd_mat a) {
 template <bool T, class R, class M, class E>
 void fd_warpgroup_chain(fd_cuda *cuda, R rows, const uint16_t *first, const uint16_t *second, fd_chain_shape s, M middle,
                         E epilogue) {
-  int most = cuda->multiprocessors / FD_RING_BLOCKS, clusters = (int)fd_blocks((size_t)s.rows, FD_CHAIN_ROWS * FD_RING_BLOCKS);
-  if (clusters > most) clusters = most > 1 ? most : 1; /* one block for each multiprocessor */
+  unsigned clusters = fd_clusters(cuda, FD_RING_BLOCKS, (int)fd_blocks((size_t)s.rows, FD_CHAIN_ROWS * FD_RING_BLOCKS));
   fd_start(cuda, cuda->stream, "a chain of products by warpgroups", fd_product_group_chain<T, R, M, E>,
-           dim3((unsigned)(clusters * FD_RING_BLOCKS)), FD_RING_BLOCKS, FD_RING_THREADS, FD_WARPGROUP_CHAIN_SHARED, rows, first,
-           second, s, middle, epilogue);
+           dim3(clusters * FD_RING_BLOCKS), FD_RING_BLOCKS, FD_RING_THREADS, FD_WARPGROUP_CHAIN_SHARED, rows, first, second, s,
+           middle, epilogue);
 }
 
 #endif

@@ -200,12 +200,10 @@ static inline int fd_weight_sums_fit(const fd_cuda *cuda, int units, int channel
 /* Computes both products of a block with so many units. `columns` of the sums are a multiple of four, with padding. */
 static inline void fd_weight_sums_launch(fd_cuda *cuda, const fd_weight_sums_product &w2, const fd_weight_sums_product &w1,
                                          fd_chunking chunks, int units, int columns) {
-  int pairs = fd_weight_sums_pairs(units), all_pairs = 2 * pairs * chunks.micro_batches * chunks.count,
-      most = cuda->multiprocessors / FD_RING_BLOCKS; /* one block for each multiprocessor */
-  if (all_pairs < most) most = all_pairs;
+  int pairs = fd_weight_sums_pairs(units), all_pairs = 2 * pairs * chunks.micro_batches * chunks.count;
   fd_start(cuda, cuda->stream, "gradients of a block by warpgroups", fd_product_group_weights,
-           dim3((unsigned)((most > 1 ? most : 1) * FD_RING_BLOCKS)), FD_RING_BLOCKS, FD_RING_THREADS, FD_WEIGHT_SUMS_SHARED,
-           fd_weight_sums{{w2, w1}, chunks, units, columns, pairs, all_pairs});
+           dim3(fd_clusters(cuda, FD_RING_BLOCKS, all_pairs) * FD_RING_BLOCKS), FD_RING_BLOCKS, FD_RING_THREADS,
+           FD_WEIGHT_SUMS_SHARED, fd_weight_sums{{w2, w1}, chunks, units, columns, pairs, all_pairs});
 }
 
 #endif

@@ -59,6 +59,12 @@ train 1 gpu1_whole $gpu train.virtual_ranks=2
 check "NCCL, one bucket, one micro-batch per rank: the bits of 1" same gpu1_whole nccl_whole
 nccl 2 nccl_fast comm.reduction=fast
 check "NCCL's own all-reduce finishes, too" grep -q finished nccl_fast.log
+# Warpgroup kernels leave NCCL's multiprocessors alone: the emulated GPU refuses clusters that would have to wait for one of them.
+wide="model.channels=170 model.track=15 model.hidden=70"
+staying() { FINDNA_PRODUCTS=warpgroup FINDNA_EMULATED_CAPABILITY=90 FINDNA_EMULATED_MULTIPROCESSORS=8 "$@" $wide; }
+staying train 1 staying $gpu
+staying nccl 2 staying2
+check "warpgroup kernels beside NCCL's: the bits of 1 GPU" same staying staying2
 FINDNA_EMULATED_DELAY=800 nccl 2 nccl_slow comm.limit=4 train.steps=1; code=$?
 check "a network that takes longer than comm.limit for all sums of a step: each of them is progress" test $code = 0
 check "in a step of more than 4 s" awk -F'"seconds":' '/"kind":"step"/ { found = $2 + 0 > 4 } END { exit !found }' nccl_slow/metrics.jsonl
