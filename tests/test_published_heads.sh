@@ -273,6 +273,9 @@ P
     expect "and imported" 0 wrote "$FINDNA" import $to run_$to
     check "as the same model" same run_half run_$to
   done
+  mkdir wide && echo '{}' >wide/config.json && "$python" -c 'import torch; torch.save({"w": torch.zeros(1 << 24)}, "wide/pytorch_model.bin", _use_new_zipfile_serialization=False)'
+  expect "64 MB, in the older format, within a minute of processor time" 0 "1 tensors -> from_wide" bash -c 'ulimit -t 60; ./convert wide from_wide'
+  printf 'version https://git-lfs.github.com/spec/v1\n' >wide/pytorch_model.bin && expect "a pointer in its place" 1 "wide/pytorch_model.bin: is a pointer of Git LFS" ./convert wide no
   expect "a file without tensors" 1 "holds no tensors; name the entry" ./convert alone/nothing.pt no
   expect "a file that is not a checkpoint" 1 "convert_hf.py: alone/broken.pt: " ./convert alone/broken.pt no
   expect "a missing entry" 1 "no entry 'x'; it has epoch, bert_config, model" ./convert alone/checkpoint.pt no --key x

@@ -9,6 +9,7 @@ entry of the file that contains the weights (default: state_dict, model, model_s
 removed. Only tensors and plain values are loaded, never code.
 """
 import argparse
+import ctypes
 import json
 import os
 import shutil
@@ -27,6 +28,9 @@ def fail(text):
 
 
 def load(path):
+    with open(path, "rb") as file:
+        if file.read(16) == b"version https://":
+            fail(f"{path}: is a pointer of Git LFS, not the file; get it with 'git lfs pull'")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever is wrong with an untrusted file is reported in one line
@@ -80,8 +84,10 @@ def write_safetensors(path, tensors):
     with open(path, "wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for name in names:
-            value = tensors[name].detach().contiguous().reshape(-1)
-            file.write(bytes(value.view(torch.uint8).clone().untyped_storage()) if value.numel() else b"")
+            value = tensors[name].detach().contiguous()
+            size = value.numel() * value.element_size()
+            if size:  # in one piece: bytes() of a storage takes it byte by byte
+                file.write((ctypes.c_char * size).from_address(value.data_ptr()))
 
 
 def config_of(args, folder, first):

@@ -8,6 +8,7 @@ printed. --key names the entry of the file that contains the weights (default: "
 letters in the embedding, which findna's files have as A, C, G, T, N. Only tensors are loaded, never code.
 """
 import argparse
+import ctypes
 import json
 import os
 
@@ -71,7 +72,8 @@ def write_safetensors(path, tensors):
     with open(path, "wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for value in tensors.values():
-            file.write(bytes(value.contiguous().untyped_storage())[: value.numel() * 4])
+            value = value.contiguous()
+            file.write((ctypes.c_char * (value.numel() * 4)).from_address(value.data_ptr()))
 
 
 def main():
