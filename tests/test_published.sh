@@ -91,6 +91,11 @@ expect "an index of nothing" 65 "no 'weight_map'" "$FINDNA" import parts bad
 # --- messages name what is wrong
 edit() { rm -rf bad_nt && cp -r nt bad_nt && sed -i "$1" "bad_nt/${2:-config.json}"; }
 edit 's/"esm"/"t5"/' && expect "another family" 65 "model_type: 't5' .expected esm or bert" "$FINDNA" import bad_nt bad
+edit 's/"model_type": "esm"/"model_type": null/; s/"EsmForMaskedLM"/"T5Model"/' && expect "no family" 65 "model_type: 'missing' .expected esm or bert" "$FINDNA" import bad_nt bad
+edit '/"model_type"/d' && expect "no model_type, as NTv2 is published: the family of the architecture" 0 "wrote run_untyped" "$FINDNA" import bad_nt run_untyped
+check "is the same model" same run run_untyped
+edit 's/"hidden_size": 48/"hidden_size": 24, "hidden_size": 48/' && expect "a key that is there twice: the last value, as in Python" 0 "wrote run_twice" "$FINDNA" import bad_nt run_twice
+check "is the same model" same run run_twice
 edit 's/"rotary"/"relative_key"/' && expect "other positions" 65 "position_embedding_type: 'relative_key' .expected 'rotary'" "$FINDNA" import bad_nt bad
 edit 's/"add_bias_fnn": false/"add_bias_fnn": true/' && expect "unsupported biases" 65 "add_bias_fnn: 'true'" "$FINDNA" import bad_nt bad
 edit 's/"hidden_size": 48/"hidden_size": "48"/' && expect "a size that is a string" 65 "hidden_size: expected a whole number" "$FINDNA" import bad_nt bad
@@ -119,6 +124,8 @@ for model in dnabert bert; do
   expect "words" 0 "wrote pairs.tsv" "$FINDNA" embed run_$model s.fa --output pairs.tsv --pool positions
   check "are adjacent, between [CLS] and [SEP]" test "$(awk '$1 == "b" { if ($3 != end) print "gap"; end = $3 + $4; n++; empty += $4 == 0 } END { print end, empty, (n > 4) }' pairs.tsv)" = "15 2 1"
 done
+cp -r dnabert plain && sed -i 's/"alibi_starting_size": *[0-9]*,//' plain/config.json && expect "DNABERT-2 with the config.json of a BERT" 0 "wrote run_plain" "$FINDNA" import plain run_plain
+check "is the same model" same run_dnabert run_plain
 expect "byte pairs are scored, too" 0 "4 alleles scored" "$FINDNA" score run_dnabert v.csv --genome genome.fa --output pairs.tsv --window 240
 check "alleles of every length" test "$(awk -F'\t' 'NR > 1 { print $3 ($6 != "") ($7 > 0) }' pairs.tsv | tr '\n' ' ')" = "a11 b11 c11 d11 "
 expect "distances of byte pairs" 0 "wrote d.tsv" "$FINDNA" score run_dnabert v.csv --genome genome.fa --output d.tsv --scores distance

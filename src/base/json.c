@@ -12,24 +12,32 @@ static _Thread_local int lacking;
 void fd_json_lacked_memory(void) { lacking = 1; }
 
 /* *root is NULL with FD_MEMORY, or with FD_OK and a syntax error in *error. */
-static fd_status load(json_t **root, const char *text, size_t bytes, const char *name, json_error_t *error) {
+static fd_status load(json_t **root, const char *text, size_t bytes, size_t flags, const char *name, json_error_t *error) {
   lacking = 0;
-  *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, error);
+  *root = json_loadb(text, bytes, flags, error);
   if (!lacking && (*root || json_error_code(error) != json_error_out_of_memory)) return FD_OK;
   json_decref(*root);
   *root = NULL;
   return fd_fail(FD_MEMORY, "%s: out of memory", name);
 }
 
-fd_status fd_json_parse(json_t **root, const char *text, size_t bytes, const char *name) {
+static fd_status parse(json_t **root, const char *text, size_t bytes, size_t flags, const char *name) {
   json_error_t error;
-  FD_TRY(load(root, text, bytes, name, &error));
+  FD_TRY(load(root, text, bytes, flags, name, &error));
   return *root ? FD_OK : fd_fail(FD_DATA, "%s:%d:%d: not JSON: %s", name, error.line, error.column, error.text);
+}
+
+fd_status fd_json_parse(json_t **root, const char *text, size_t bytes, const char *name) {
+  return parse(root, text, bytes, JSON_REJECT_DUPLICATES, name);
+}
+
+fd_status fd_json_parse_last(json_t **root, const char *text, size_t bytes, const char *name) {
+  return parse(root, text, bytes, 0, name);
 }
 
 fd_status fd_json_try(json_t **root, const char *text, size_t bytes, const char *name) {
   json_error_t error;
-  return load(root, text, bytes, name, &error);
+  return load(root, text, bytes, JSON_REJECT_DUPLICATES, name, &error);
 }
 
 void fd_json_append(json_t **list, json_t *value) {

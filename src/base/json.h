@@ -11,6 +11,9 @@
 /* Parses a text; `name` is for messages. FD_DATA with name:line:column, also for a duplicate key, or FD_MEMORY. */
 fd_status fd_json_parse(json_t **root, const char *text, size_t bytes, const char *name) FD_MUST_CHECK;
 
+/* The same for an object in which a key may be there several times, and whose last value counts, as in Python. */
+fd_status fd_json_parse_last(json_t **root, const char *text, size_t bytes, const char *name) FD_MUST_CHECK;
+
 /* The same for arbitrary text: *root is NULL, with FD_OK, when it is not JSON. */
 fd_status fd_json_try(json_t **root, const char *text, size_t bytes, const char *name) FD_MUST_CHECK;
 

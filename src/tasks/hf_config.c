@@ -22,7 +22,7 @@ fd_status fd_hf_config_read(const char *folder, char path[], json_t **root) {
   size_t bytes;
   FD_TRY(fd_path(path, folder, "config.json", NULL));
   FD_TRY(fd_read_file(path, FD_MODEL_JSON_MAX, &text, &bytes));
-  fd_status status = fd_json_parse(root, text, bytes, path);
+  fd_status status = fd_json_parse_last(root, text, bytes, path);
   free(text);
   return status;
 }
@@ -311,27 +311,38 @@ static int has_table(const json_t *root) {
   return kind && !strcmp(kind, "absolute");
 }
 
+/* The family by model_type or, without one, by the first architecture: Nucleotide Transformer v2 has been published so. */
+static fd_status find_family(const char *path, const json_t *root, int *family) {
+  static const char *const types[][2] = {{"esm", "Esm"}, {"bert", "Bert"}};
+  const char *type = json_string_value(json_object_get(root, "model_type")),
+             *first = json_string_value(json_array_get(json_object_get(root, "architectures"), 0));
+  for (int i = 0; i < 2; i++) {
+    *family = i ? BERT : has_table(root) ? NT_V1 : NT_V2;
+    if (type ? !strcmp(type, types[i][0]) : first && !strncmp(first, types[i][1], strlen(types[i][1]))) return FD_OK;
+  }
+  return fd_fail(FD_DATA, "%s: model_type: '%.60s' (expected esm or bert: Nucleotide Transformer, DNABERT-2, BERT)", path,
+                 type ? type : "missing");
+}
+
+/* DNABERT-2 by the key of its config, which is lost when a BertConfig of transformers saves it, or by its tensors. */
+static const fd_arch *arch_of(const json_t *root, const fd_hf_tensors *t, int family) {
+  static const char *const own[] = {"bert.encoder.layer.0.attention.self.Wqkv.", "encoder.layer.0.attention.self.Wqkv."};
+  if (family & ESM) return family == NT_V1 ? &fd_arch_nt_v1 : &fd_arch_nt_v2;
+  int is_own = json_object_get(root, "alibi_starting_size") || fd_hf_tensors_count(t, own[0]) || fd_hf_tensors_count(t, own[1]);
+  return is_own ? &fd_arch_dnabert_2 : &fd_arch_bert;
+}
+
 fd_status fd_hf_config_take(const char *path, const json_t *root, const fd_hf_tensors *t, fd_config *config, int *window,
                             fd_class_names *classes) {
-  const char *type = json_string_value(json_object_get(root, "model_type"));
   const json_t *ours = json_object_get(root, "findna"), *length = json_object_get(ours, "window");
   settings s = {0};
   char *setting[SETTINGS];
+  int family;
   words w;
   *classes = (fd_class_names){0};
-  if (!type || (strcmp(type, "esm") && strcmp(type, "bert")))
-    return fd_fail(FD_DATA, "%s: model_type: '%.60s' (expected esm or bert: Nucleotide Transformer, DNABERT-2, BERT)", path,
-                   type ? type : "missing");
-  int family = strcmp(type, "esm") ? BERT
-               : has_table(root)   ? NT_V1
-                                   : NT_V2,
-      alibi = json_object_get(root, "alibi_starting_size") != NULL;
-  const fd_arch *arch = family == NT_V1   ? &fd_arch_nt_v1
-                        : family == NT_V2 ? &fd_arch_nt_v2
-                        : alibi           ? &fd_arch_dnabert_2
-                                          : &fd_arch_bert;
+  FD_TRY(find_family(path, root, &family));
   FD_TRY(check_forms(path, root, family));
-  FD_TRY(take_sizes(path, root, t->folder, arch, &s, &w, window));
+  FD_TRY(take_sizes(path, root, t->folder, arch_of(root, t, family), &s, &w, window));
   take_lm_head(root, t, family, &s);
   const json_t *task = json_object_get(ours, "task");
   const fd_tensor *out = task ? NULL : find_classifier(root, t, family);

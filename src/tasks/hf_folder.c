@@ -14,7 +14,7 @@ fd_status fd_hf_is(const char *folder, int *is) {
   char path[FD_PATH_MAX];
   json_t *root;
   FD_TRY(fd_hf_config_read(folder, path, &root));
-  *is = json_is_string(json_object_get(root, "model_type")) && !json_object_get(root, "format");
+  *is = !json_object_get(root, "format");
   json_decref(root);
   return FD_OK;
 }
