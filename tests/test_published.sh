@@ -249,6 +249,16 @@ order ACGT >ordered/vocab.txt && expect "in another order" 65 "ordered/vocab.txt
 rm ordered/vocab.txt && order ACGT | awk 'BEGIN { printf "{\"model\":{\"type\":\"WordLevel\",\"vocab\":{" } { printf "%s\"%s\":%d", (NR > 1 ? "," : ""), $1, NR - 1 } END { print "}}}" }' >ordered/tokenizer.json
 expect "in a tokenizer.json" 65 "ordered/tokenizer.json: the word of id 7 is 'AAAAAC' there and 'AAAAAT' here" "$FINDNA" import ordered bad
 check "which leaves no run" test ! -e bad
+rm ordered/tokenizer.json && order ACGT | awk 'BEGIN { printf "{" } { printf "%s\"%s\":%d", (NR > 1 ? "," : ""), $1, NR - 1 } END { print "}" }' >ordered/vocab.json
+expect "in a vocab.json" 65 "ordered/vocab.json: the word of id 7 is 'AAAAAC' there and 'AAAAAT' here" "$FINDNA" import ordered bad
+rm ordered/vocab.json && order ATCG | sed 's/<mask>/<cls>/; 4s/<cls>/<mask>/' >ordered/vocab.txt && expect "with two special tokens exchanged" 65 "ordered/vocab.txt: the word of id 2 is '<cls>' there and '<mask>' here" "$FINDNA" import ordered bad
+four_mers() { echo "$1"; echo "$2"; for a in A C G T; do for b in A C G T; do for c in A C G T; do for d in A C G T; do echo $a$b$c$d; done; done; done; done; }
+four_mers '<MASK>' '<UNK>' >fours/vocab.txt && expect "special tokens in other brackets" 0 "wrote run_brackets" "$FINDNA" import fours run_brackets
+check "are the same" same run_fours run_brackets
+four_mers '[UNK]' '[MASK]' >fours/vocab.txt && expect "in another order" 65 "fours/vocab.txt: the word of id 0 is '.UNK.' there and '.MASK.' here" "$FINDNA" import fours bad
+echo '{"[MASK]": 0, "AAAA": 2, "AAAC": 258}' >fours/vocab.json && rm fours/vocab.txt && expect "a word without an id of the model" 65 "fours/vocab.json: the word of id 258 is 'AAAC' there and '.no word.' here" "$FINDNA" import fours bad
+rm fours/vocab.json && sed -i 's/258/261/' fours/config.json && expect "DNABERT's k-mers" 66 "a vocabulary of 261 ids: adjacent k-mers have 4.k . 2, and DNABERT's overlapping ones, 4.k . 5, are not supported" "$FINDNA" import fours bad
+check "nothing was written" test ! -e bad
 
 # --- a checkpoint under other names: with a slash at the end, and through links
 mkdir -p deep/er && ln -s "$PWD/run/ckpt/step_000000000" deep/er/best && mv run3/ckpt elsewhere && ln -s "$PWD/elsewhere" run3/ckpt

@@ -121,8 +121,9 @@ static fd_status read_pairs(const char *folder, int64_t vocabulary, words *w) {
   FD_TRY(fd_path(path, folder, FD_WORDS_FILE, NULL));
   if (fd_is_absent(path))
     return fd_fail(FD_MISSING,
-                   "%s: not there; a vocabulary of %" PRId64 " ids is that of a byte-pair tokenizer, which that file holds", path,
-                   vocabulary);
+                   "%s: not there; expected that of a byte-pair tokenizer for a vocabulary of %" PRId64
+                   " ids: adjacent k-mers have 4^k + 2, and DNABERT's overlapping ones, 4^k + 5, are not supported",
+                   path, vocabulary);
   FD_TRY(fd_tokenizer_create(&tokenizer, &(fd_tokenizer_settings){.kind = "bpe", .file = path, .vocabulary = vocabulary}));
   *w = (words){.kind = "bpe", .kmer = 5};
   fd_status status = fd_tokenizer_identity(tokenizer, w->identity);

@@ -4,8 +4,9 @@
 
 #include "data/tokenizer.h"
 
-/* FD_DATA if FOLDER/vocab.txt (the line is the id) or the vocabulary in FOLDER/tokenizer.json gives a word of letters another id
- * than the tokenizer. Files that are absent are not compared, nor are special tokens, which have other names. */
+/* FD_DATA if FOLDER/vocab.txt (the line is the id), FOLDER/vocab.json or the vocabulary in FOLDER/tokenizer.json has another word
+ * or special token than the tokenizer for an id. Special tokens may be in other brackets or in another case; those that the
+ * tokenizer does not use, and files that are absent, are not compared. */
 fd_status fd_hf_words_check(const char *folder, const fd_tokenizer *tokenizer) FD_MUST_CHECK;
 
 #endif
