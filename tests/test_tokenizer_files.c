@@ -104,22 +104,37 @@ static const char good_json[] =
     "{\"[UNK]\": 0, \"[CLS]\": 1, \"[SEP]\": 2, \"[PAD]\": 3, \"[MASK]\": 4, \"A\": 5, \"C\": 6, \"G\": 7, \"T\": 8, \"AC\": 9, "
     "\"ACG\": 10}, \"merges\": [\"A C\", \"AC G\"]}}";
 
+/* The valid file with another post-processor. */
+static char *with_processor(const char *processor) {
+  static const char key[] = "\"post_processor\": ", next[] = ", \"decoder\"";
+  const char *from = strstr(good_json, key) + strlen(key), *to = strstr(good_json, next);
+  char *out = malloc(strlen(good_json) + strlen(processor) + 1);
+  sprintf(out, "%.*s%s%s", (int)(from - good_json), good_json, processor, to);
+  return out;
+}
+
 static void good_files(void **state) {
   (void)state;
-  static const char *const changes[][2] = {{"null", "null"},
-                                           {"{\"type\": \"Whitespace\"}", "null"},
-                                           {"\"normalizer\": null, ", ""},
-                                           {"\"dropout\": null", "\"dropout\": 0.0"},
-                                           {"_prefix\": null", "_prefix\": \"\""},
-                                           {"\"truncation\": null", "\"truncation\": {\"max_length\": 2}"},
-                                           {"[\"A C\", \"AC G\"]", "[[\"A\", \"C\"], [\"AC\", \"G\"]]"},
-                                           {"\"AC\": 9, \"ACG\": 10", "\"AC\": 10, \"ACG\": 9"}};
+  static const char *const changes[][2] = {
+      {"null", "null"},
+      {"{\"type\": \"Whitespace\"}", "null"},
+      {"\"normalizer\": null, ", ""},
+      {"\"dropout\": null", "\"dropout\": 0.0"},
+      {"_prefix\": null", "_prefix\": \"\""},
+      {"\"truncation\": null", "\"truncation\": {\"max_length\": 2}"},
+      {"[\"A C\", \"AC G\"]", "[[\"A\", \"C\"], [\"AC\", \"G\"]]"},
+      {"\"AC\": 9, \"ACG\": 10", "\"AC\": 10, \"ACG\": 9"},
+      /* an empty token at the end, and merges of it, as in GROVER's file */
+      {"\"ACG\": 10}, \"merges\": [", "\"ACG\": 10, \"\": 11}, \"merges\": [\"A \", [\"C\", \"\"], "},
+      {"\"ACG\": 10", "\"ACG\": 10, \"\": 11"}};
   put(below("order", NULL), "A C\nC G\nAC G\nA CG\nT A\n"); /* the fourth merge yields the same token as the third */
   fd_tokenizer *t = create((fd_tokenizer_settings){.kind = "bpe", .file = below("order", NULL), .vocabulary = 13});
   ids_are(t, "ACGTCGTAC", 0, "1@0+0 11@0+3 8@3+1 10@4+2 8@6+1 9@7+2 2@9+0");
   fd_tokenizer_destroy(&t);
-  for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
-    char *text = replaced(good_json, changes[i][0], changes[i][1]);
+  for (size_t i = 0; i <= sizeof changes / sizeof *changes; i++) {
+    int bert = i == sizeof changes / sizeof *changes;
+    char *text = bert ? with_processor("{\"type\": \"BertProcessing\", \"sep\": [\"[SEP]\", 2], \"cls\": [\"[CLS]\", 1]}")
+                      : replaced(good_json, changes[i][0], changes[i][1]);
     put(below("good", NULL), text);
     t = create((fd_tokenizer_settings){.kind = "bpe", .file = below("good", NULL), .vocabulary = 11});
     ids_are(t, "NACGAC", 0, i == 7 ? "1@0+0 0@0+1 9@1+3 10@4+2 2@6+0" : "1@0+0 0@0+1 10@1+3 9@4+2 2@6+0");
@@ -162,7 +177,13 @@ static const char *const bad_changes[][3] = {
     {"\"ACG\": 10", "\"ACG\": 9", "the id 9 is there twice"},
     {"\"ACG\": 10", "\"AC\": 10", "duplicate object key"},
     {"\"ACG\": 10", "\"ACN\": 10", "'ACN' is no token of A, C, G and T"},
-    {"\"ACG\": 10", "\"\": 10", "'' is no token of A, C, G and T"},
+    {"\"AC\": 9", "\"\": 9", "'' is no token of A, C, G and T"},
+    {"\"ACG\": 10", "\"ACG\": 10, \"\": 12", "'' is no token of A, C, G and T"},
+    {"\"A C\", \"AC G\"", "\"A C\", \"A \"", "model.merges[1]: '' has another letter"},
+    {"\"ACG\": 10}, \"merges\": [\"A C\"", "\"ACG\": 10, \"\": 11}, \"merges\": [\"A \", \"A C\", \"A \"",
+     "model.merges[2]: '' has another letter"},
+    {"\"ACG\": 10}, \"merges\": [\"A C\"", "\"ACG\": 10, \"\": 11}, \"merges\": [\"A \", \"T \", \"TT C\"",
+     "model.merges[2]: 'TT' is no token"},
     {"\"[PAD]\": 3", "\"TT\": 3", "model.vocab has no [PAD]"},
     {"\"G\": 7", "\"GG\": 7", "model.vocab has no token G"},
     {"\"content\": \"[SEP]\"", "\"content\": \"AC\"", "added_tokens[1] is 'AC'"},
@@ -187,6 +208,17 @@ static void bad_json(void **state) {
     char *text = replaced(good_json, bad_changes[i][0], bad_changes[i][1]);
     put(path, text);
     refused(&(fd_tokenizer_settings){.kind = "bpe", .file = path}, FD_DATA, bad_changes[i][2]);
+    free(text);
+  }
+  static const char *const processors[][2] = {{"{\"type\": \"BertProcessing\", \"sep\": [\"[SEP]\", 3], \"cls\": [\"[CLS]\", 1]}",
+                                               "post_processor.sep is not [SEP] with its id"},
+                                              {"{\"type\": \"BertProcessing\", \"sep\": [\"[SEP]\", 2], \"cls\": [\"<s>\", 1]}",
+                                               "post_processor.cls is not [CLS] with its id"},
+                                              {"{\"type\": \"BertProcessing\"}", "post_processor.cls is not [CLS]"}};
+  for (size_t i = 0; i < sizeof processors / sizeof *processors; i++) {
+    char *text = with_processor(processors[i][0]);
+    put(path, text);
+    refused(&(fd_tokenizer_settings){.kind = "bpe", .file = path}, FD_DATA, processors[i][1]);
     free(text);
   }
   for (size_t length = 1; length < sizeof good_json - 1; length += 7) { /* cut off */

@@ -62,6 +62,7 @@ typedef struct fd_bpe {
   /* While a file is read: */
   const char *path;
   int64_t first_line; /* of the merges in a text; 0: a tokenizer.json */
+  int left_out;       /* merges before the first, of an empty token */
   json_t *ids;        /* text -> id */
 } fd_bpe;
 

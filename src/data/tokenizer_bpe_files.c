@@ -18,7 +18,7 @@ const fd_bpe_special fd_bpe_specials[FD_BPE_SPECIALS] = {{"[UNK]", offsetof(fd_v
 
 void fd_bpe_where(const fd_bpe *b, int rank, char where[FD_BPE_WHERE]) {
   if (b->first_line) snprintf(where, FD_BPE_WHERE, "%s:%" PRId64, b->path, b->first_line + rank);
-  else snprintf(where, FD_BPE_WHERE, "%s: model.merges[%d]", b->path, rank);
+  else snprintf(where, FD_BPE_WHERE, "%s: model.merges[%d]", b->path, b->left_out + rank);
 }
 
 fd_status fd_bpe_name(fd_bpe *b, const char *text, int64_t id) {

@@ -1,4 +1,4 @@
-/* Reads a tokenizer.json of the tokenizers library, if it specifies byte-pair encoding as in DNABERT-2. */
+/* Reads a tokenizer.json of the tokenizers library, if it specifies byte-pair encoding as in DNABERT-2 and GROVER. */
 #include <stdio.h>
 #include <string.h>
 
@@ -40,16 +40,24 @@ static int special_named(const char *text) {
   return 0;
 }
 
+/* The last token of GROVER's vocabulary is an empty text, which no sequence contains, and for which its model has no row. */
+static int has_empty(const json_t *vocabulary) {
+  const json_t *id = json_object_get(vocabulary, "");
+  return json_is_integer(id) && json_integer_value(id) == (json_int_t)json_object_size(vocabulary) - 1;
+}
+
 static fd_status read_vocabulary(fd_bpe *b, json_t *vocabulary) {
   const char *text;
   uint8_t seen[FD_BPE_IDS_MAX] = {0};
   json_t *value;
-  size_t size = json_object_size(vocabulary);
+  int empty = has_empty(vocabulary);
+  size_t size = json_object_size(vocabulary) - (size_t)empty;
   if (!json_is_object(vocabulary)) return fd_fail(FD_DATA, "%s: model.vocab is missing or no object of tokens and ids", b->path);
   if (size > FD_BPE_IDS_MAX)
     return fd_fail(FD_DATA, "%s: model.vocab has %zu tokens; expected at most %d", b->path, size, FD_BPE_IDS_MAX);
   json_object_foreach(vocabulary, text, value) {
     json_int_t id = json_integer_value(value);
+    if (empty && !*text) continue;
     if (!special_named(text) && !fd_bpe_is_letters(text))
       return fd_fail(FD_DATA, "%s: model.vocab: '%.40s' is no token of A, C, G and T, and none of [UNK] [CLS] [SEP] [PAD] [MASK]",
                      b->path, text);
@@ -78,7 +86,8 @@ static fd_status check_first(const fd_bpe *b) {
   return FD_OK;
 }
 
-static fd_status read_merges(fd_bpe *b, const json_t *merges) {
+/* Merges with the empty token, which come before the others, are left out, as they never apply. */
+static fd_status read_merges(fd_bpe *b, const json_t *merges, int empty) {
   char where[FD_BPE_WHERE], text[2 * FD_TOKEN_TEXT];
   json_t *merge;
   size_t i;
@@ -90,9 +99,13 @@ static fd_status read_merges(fd_bpe *b, const json_t *merges) {
       char *blank = strchr(text, ' ');
       if (blank) *blank = '\0', left = text, right = blank + 1;
     }
-    fd_bpe_where(b, (int)i, where);
+    fd_bpe_where(b, b->merges, where);
     if (!left || !right || (json_is_array(merge) && json_array_size(merge) != 2))
       return fd_fail(FD_DATA, "%s: is no merge; expected \"left right\" or [\"left\", \"right\"]", where);
+    if (empty && !b->merges && !(*left && *right)) {
+      b->left_out++;
+      continue;
+    }
     FD_TRY(fd_bpe_add(b, left, right, 0));
   }
   return FD_OK;
@@ -120,9 +133,22 @@ static int is_item(const json_t *item, const char *key, const char *id) {
   return given && !strcmp(given, id);
 }
 
+static const char *const ends[] = {"[CLS]", "[SEP]"};
+
+/* Checks the names and ids of BertProcessing, whose template is always [CLS] A [SEP]. */
+static fd_status check_ends(const fd_bpe *b, const json_t *processor) {
+  static const char *const keys[] = {"cls", "sep"};
+  for (int i = 0; i < 2; i++) {
+    const json_t *end = json_object_get(processor, keys[i]);
+    const char *name = json_string_value(json_array_get(end, 0));
+    if (!name || strcmp(name, ends[i]) || !json_equal(json_array_get(end, 1), json_object_get(b->ids, name)))
+      return fd_fail(FD_DATA, "%s: post_processor.%s is not %s with its id in model.vocab", b->path, keys[i], ends[i]);
+  }
+  return FD_OK;
+}
+
 /* Checks that the template is [CLS] A [SEP], with the ids of the vocabulary. */
 static fd_status check_template(const fd_bpe *b, const json_t *processor) {
-  static const char *const ends[] = {"[CLS]", "[SEP]"};
   const json_t *single = json_object_get(processor, "single"), *specials = json_object_get(processor, "special_tokens");
   if (json_array_size(single) != 3 || !is_item(json_array_get(single, 0), "SpecialToken", ends[0]) ||
       !is_item(json_array_get(single, 1), "Sequence", "A") || !is_item(json_array_get(single, 2), "SpecialToken", ends[1]))
@@ -135,6 +161,13 @@ static fd_status check_template(const fd_bpe *b, const json_t *processor) {
   return FD_OK;
 }
 
+static fd_status check_processor(const fd_bpe *b, const json_t *processor) {
+  const char *type = json_string_value(json_object_get(processor, "type"));
+  if (type && !strcmp(type, "BertProcessing")) return check_ends(b, processor);
+  FD_TRY(check_type(b->path, processor, "post_processor", "TemplateProcessing", 0));
+  return check_template(b, processor);
+}
+
 /* `truncation` and `padding` are not read: they are those of the last call before the file was written, and the caller cuts and
  * pads. */
 fd_status fd_bpe_read_json(fd_bpe *b, const char *text, size_t bytes) {
@@ -145,13 +178,12 @@ fd_status fd_bpe_read_json(fd_bpe *b, const char *text, size_t bytes) {
   FD_GO(check_type(b->path, model, "model", "BPE", 0));
   FD_GO(check_type(b->path, json_object_get(root, "normalizer"), "normalizer", NULL, 1));
   FD_GO(check_type(b->path, json_object_get(root, "pre_tokenizer"), "pre_tokenizer", "Whitespace", 1));
-  FD_GO(check_type(b->path, processor, "post_processor", "TemplateProcessing", 0));
   FD_GO(check_model(b->path, model));
   FD_GO(read_vocabulary(b, json_object_get(model, "vocab")));
   FD_GO(check_first(b));
   FD_GO(check_added(b, json_object_get(root, "added_tokens")));
-  FD_GO(check_template(b, processor));
-  FD_GO(read_merges(b, json_object_get(model, "merges")));
+  FD_GO(check_processor(b, processor));
+  FD_GO(read_merges(b, json_object_get(model, "merges"), has_empty(json_object_get(model, "vocab"))));
 done:
   json_decref(root);
   return status;
