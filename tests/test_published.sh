@@ -107,6 +107,11 @@ edit 's/"num_hidden_layers": 3/"num_hidden_layers": 4/' && expect "a missing ten
 edit 's/\("esm.encoder.layer.0.LayerNorm.bias":{"dtype":"\)F32/\1I32/' model.safetensors && expect "integers" 65 "is I32 .expected F32, F16 or BF16" "$FINDNA" import bad_nt bad
 rm -rf bad_nt && cp -r nt bad_nt && truncate -s -4 bad_nt/model.safetensors && expect "a truncated file" 65 "model.safetensors" "$FINDNA" import bad_nt bad
 rm bad_nt/model.safetensors && expect "no weights" 66 "cannot open bad_nt/model.safetensors" "$FINDNA" import bad_nt bad
+pointer() { printf 'version https://git-lfs.github.com/spec/v1\noid sha256:609fb1a92a180a596f77a0c4a5d36c03562ca9ab6792c0399f8e4138854b4322\nsize 986\n'; }
+for name in config.json model.safetensors vocab.txt; do
+  rm -rf bad_nt && cp -r nt bad_nt && pointer >bad_nt/$name
+  expect "a clone without git-lfs: $name" 65 "bad_nt/$name: is a pointer of Git LFS, not the file" "$FINDNA" import bad_nt bad
+done
 check "nothing was written" test ! -e bad
 
 # --- byte pairs
@@ -135,6 +140,7 @@ printf '>long\n%s\n' "$(for _ in $(seq 300); do printf ACGTTGCA; done)" >long.fa
 broken() { rm -rf bad_words && cp -r dnabert bad_words && sed -i "$1" bad_words/tokenizer.json; }
 refused() { expect "$1" 65 "$2" "$FINDNA" import bad_words bad; check "nothing is written" test ! -e bad; }
 broken '' && truncate -s 2000 bad_words/tokenizer.json && refused "a truncated tokenizer" "bad_words/tokenizer.json:1:2000: not JSON"
+broken '' && pointer >bad_words/tokenizer.json && refused "a clone without git-lfs" "bad_words/tokenizer.json: is a pointer of Git LFS"
 broken '' && truncate -s 0 bad_words/tokenizer.json && refused "an empty one" "bad_words/tokenizer.json: has no merges"
 broken '' && head -c 3000 dnabert/model.safetensors >bad_words/tokenizer.json && refused "another file in its place" "bad_words/tokenizer.json:1: has a NUL byte"
 broken 's/"type":"BPE"/"type":"WordPiece"/' && refused "another kind of model" "model is WordPiece; expected BPE"

@@ -9,10 +9,16 @@
 #include "base/memory.h"
 #include "tasks/hf_config.h"
 #include "tasks/hf_names.h"
+#include "tasks/words.h"
 
 fd_status fd_hf_is(const char *folder, int *is) {
+  static const char *const names[] = {"config.json", "model.safetensors.index.json", FD_WORDS_FILE, "vocab.txt", "vocab.json"};
   char path[FD_PATH_MAX];
   json_t *root;
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    FD_TRY(fd_path(path, folder, names[i], NULL));
+    FD_TRY(fd_hf_check_file(path));
+  }
   FD_TRY(fd_hf_config_read(folder, path, &root));
   *is = !json_object_get(root, "format");
   json_decref(root);

@@ -14,6 +14,14 @@
 
 enum { INDEX_MAX = 16 << 20 };
 
+fd_status fd_hf_check_file(const char *path) {
+  static const char pointer[] = "version https://"; /* git-lfs.github.com/spec/v1 */
+  int is;
+  FD_TRY(fd_begins_with(path, pointer, sizeof pointer - 1, &is));
+  if (!is) return FD_OK;
+  return fd_fail(FD_DATA, "%s: is a pointer of Git LFS, not the file; get it with 'git lfs pull'", path);
+}
+
 /* --- listing ------------------------------------------------------------------------------------------------------------- */
 
 /* Lists the files of an index, each once. */
@@ -90,6 +98,7 @@ fd_status fd_hf_tensors_list(fd_hf_tensors *t, const char *folder) {
   for (int f = 0; f < t->files; f++) {
     char path[FD_PATH_MAX];
     FD_TRY(fd_path(path, folder, t->name[f], NULL));
+    FD_TRY(fd_hf_check_file(path));
     FD_TRY(fd_safetensors_list(path, &t->file[f]));
   }
   return check_names(t);

@@ -18,6 +18,9 @@ typedef struct fd_hf_tensors {
   fd_safetensors file[FD_HF_FILES_MAX];
 } fd_hf_tensors;
 
+/* FD_DATA if the file is a pointer that Git LFS has left in its place: in a clone without git-lfs, large files are pointers. */
+fd_status fd_hf_check_file(const char *path) FD_MUST_CHECK;
+
 /* Lists the tensors; the caller frees the list, after failures too. FD_DATA: a file is damaged, or two files have a tensor of the
  * same name. */
 fd_status fd_hf_tensors_list(fd_hf_tensors *tensors, const char *folder) FD_MUST_CHECK;
