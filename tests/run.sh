@@ -9,22 +9,24 @@ export CMOCKA_MESSAGE_OUTPUT=TAP OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT
 
 # one NAME: runs a test, prints its result and stores its counts in $RESULTS. Prints in one go, so that lines of two tests don't mix.
 one() {
-  local name=$1 log=$RESULTS/$1.log start=$SECONDS command code good bad skip
+  local name=$1 log=$RESULTS/$1.log TIMEFORMAT='%R %U %S' command code good bad skip wall user system cpu
   case $name in
     *.sh) command=(bash "tests/$name") ;;
     *) command=("$TESTS/${name%.c}") ;;
   esac
-  timeout 900 "${command[@]}" </dev/null >"$log" 2>&1
+  { time timeout 900 "${command[@]}" </dev/null >"$log" 2>&1; } 2>"$log.time"
   code=$?
+  read -r wall user system <"$log.time"
+  cpu=$(awk "BEGIN { print $user + $system }")
   sed -i '/^not ok .*# SKIP/d' "$log" # cmocka's line for a skipped test; the test has printed the reason
   good=$(grep -c '^ok ' "$log")
   bad=$(grep -c '^not ok ' "$log")
   skip=$(grep -c '^skipped - ' "$log")
   if [ $code -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
   if [ $((good + bad + skip)) -eq 0 ]; then bad=1; echo "not ok - $name ran no test" >>"$log"; fi
-  echo "$good $bad $skip $((SECONDS - start)) $name" >"$RESULTS/$name.counts"
+  echo "$good $bad $skip $wall $cpu $name" >"$RESULTS/$name.counts"
   {
-    printf '%-28s %4d ok %3d failed  %4d s\n' "$name" "$good" "$bad" $((SECONDS - start))
+    printf '%-28s %4d ok %3d failed  %4.0f s, %4.0f s of CPU time\n' "$name" "$good" "$bad" "$wall" "$cpu"
     grep '^skipped - ' "$log"
     if [ "$bad" -gt 0 ]; then sed 's/^/    /' "$log" | grep -v '^    ok ' | tail -60; [ $code -ne 0 ] && echo "    (exit code $code)"; fi
   } >"$log.said"
@@ -60,6 +62,6 @@ read -r passed failed skipped <<<"$(cat "$RESULTS"/*.counts | awk '{ g += $1; b 
 missing=$((${#together[@]} + ${#apart[@]} + ${#builders[@]} - $(ls "$RESULTS" | grep -c '\.counts$')))
 [ $missing = 0 ] || { echo "$missing tests ended without a result"; failed=$((failed + missing)); }
 [ "$skipped" -gt 0 ] && echo "$skipped skipped (reasons above)"
-[ ${#names[@]} -lt 10 ] || echo "$SECONDS s; slowest: $(sort -k 4,4nr "$RESULTS"/*.counts | head -8 | awk '{ printf("%s%s %d", (NR > 1 ? ", " : ""), $5, $4) }')"
+[ ${#names[@]} -lt 10 ] || echo "$SECONDS s, $(cat "$RESULTS"/*.counts | awk '{ s += $5 } END { printf "%.0f", s }') s of CPU time; most: $(sort -k 5,5nr "$RESULTS"/*.counts | head -8 | awk '{ printf("%s%s %.0f", (NR > 1 ? ", " : ""), $6, $5) }')"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
