@@ -194,7 +194,7 @@ fuzz:
 	$(Q)$(MAKE) --no-print-directory fuzz-program CC="$(CC)" CUDA=0 SAN=0 ISAS=generic CFLAGS="-O1 -g $(FUZZ_FLAGS)" LDFLAGS="-fsanitize=address,undefined" | tee /dev/stderr | tail -1 >build/fuzz-program
 	$(Q)tests/fuzz/run.sh "$$(cat build/fuzz-program)" $(or $(MINUTES),1) $(TARGETS)
 test: findna $(LIBRARY) $(TESTS) $(B)/bench $(B)/fuzz/replay $(B)/tests/chaos/flip $(B)/tests/chaos/power emulated
-	$(Q)FINDNA=$(CURDIR)/$(B)/findna TESTS=$(CURDIR)/$(B)/tests CC="$(CC)" SAN=$(SAN) tests/run.sh $(ONLY)
+	$(Q)FINDNA=$(CURDIR)/$(B)/findna TESTS=$(CURDIR)/$(B)/tests CC="$(CC)" SAN=$(SAN) SEED=$(or $(SEED),1) tests/run.sh $(ONLY)
 # Builds the program for AArch64 with a cross compiler and runs the tests of its kernels under user-mode emulation; skipped, with the
 # reason, if the packages for this cannot be installed.
 ARM_ROOT = $(CURDIR)/build/arm-root

@@ -185,7 +185,7 @@ static void attention_once(int n) {
   for (int j = keys.start[0]; j < keys.start[1]; j++) hidden[j] = 1; /* all of the first sequence */
   for (int h = 0; h < heads; h++) slopes[h] = fabsf(slopes[h]);
   fd_attention a = {.heads = heads, .dim = dim, .scale = 1 / sqrtf((float)dim), .dropout = n % 4 == 2 ? 0.25f : 0, .layer = n};
-  a.key = fd_rng_key_of(3, FD_RNG_ATTENTION);
+  a.key = fd_rng_key_of(drawn_seed(3), FD_RNG_ATTENTION);
   plain_attention p = {&queries,     &keys,        a,
                        wide(q, in),  wide(k, out), wide(v, out),
                        wide(dy, in), zeros(in),    zeros((size_t)(mine * heads)),

@@ -265,7 +265,7 @@ static void dropout_rows_once(int n) {
   int rows = fd_seqs_rows(&seqs), *position = some_indices((size_t)rows, 0, 5000);
   float *x = some((size_t)(rows * width), 1), rate = 0.3f;
   double *y = zeros((size_t)(rows * width)), out = 0;
-  fd_rng_key key = fd_rng_key_of(3, FD_RNG_DROPOUT);
+  fd_rng_key key = fd_rng_key_of(drawn_seed(3), FD_RNG_DROPOUT);
   for (int s = 0; s < seqs.count; s++)
     for (int r = seqs.start[s]; r < seqs.start[s + 1]; r++)
       for (int c = 0; c < width; c++) {

@@ -95,7 +95,7 @@ static inline void run_forward(trial *t, fd_pass *pass) {
 /* The weight of an entry of a value in the loss. */
 static inline float pull(int value, int row, int column) {
   uint32_t out[4];
-  fd_philox(out, fd_rng_key_of(5, FD_RNG_TEST), (uint64_t)value, (uint64_t)row << 32 | (uint64_t)column);
+  fd_philox(out, drawn_key(5), (uint64_t)value, (uint64_t)row << 32 | (uint64_t)column);
   return 2 * fd_unit(out[0]) - 1;
 }
 

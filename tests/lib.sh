@@ -4,6 +4,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
 FINDNA=${FINDNA:-$root/findna}
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
+# Random data depend on SEED (1), as in tests/draws.h: awk adds DRAWS to a seed of its own.
+export DRAWS=$((1000 * (${SEED:-1} - 1)))
+RANDOM=${SEED:-1}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 cd "$scratch"

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Runs all tests (or those named as arguments, except those in WITHOUT), JOBS (3, on two cores, as many wait) at a time, and ends with
-# "N passed, N failed". Test programs print TAP; a shell test, tests/test_*.sh, prints "ok - name" or "not ok - name" per case.
+# "N passed, N failed". SEED (1) selects the random values. Test programs print TAP; a shell test, tests/test_*.sh, prints "ok - name" or "not ok - name" per case.
 set -u
 export LC_ALL=C # numbers have a point, and names one order
 cd "$(dirname "$0")/.."
 export CMOCKA_MESSAGE_OUTPUT=TAP OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+export SEED=${SEED:-1}
+[[ $SEED =~ ^[1-9][0-9]{0,8}$ ]] || { echo "SEED is a whole number of at most nine digits, at least 1, not '$SEED'" >&2; exit 64; }
 [ "${SAN:-0}" = 0 ] || export ASAN_OPTIONS=${ASAN_OPTIONS-allocator_may_return_null=1}
 
 # one NAME: runs a test, prints its result and stores its counts in $RESULTS. Prints in one go, so that lines of two tests don't mix.
@@ -28,7 +30,7 @@ one() {
   {
     printf '%-28s %4d ok %3d failed  %4.0f s, %4.0f s of CPU time\n' "$name" "$good" "$bad" "$wall" "$cpu"
     grep '^skipped - ' "$log"
-    if [ "$bad" -gt 0 ]; then sed 's/^/    /' "$log" | grep -v '^    ok ' | tail -60; [ $code -ne 0 ] && echo "    (exit code $code)"; fi
+    if [ "$bad" -gt 0 ]; then sed 's/^/    /' "$log" | grep -v '^    ok ' | tail -60; echo "    (exit code $code; SEED=$SEED)"; fi
   } >"$log.said"
   cat "$log.said"
 }

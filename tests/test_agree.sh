@@ -103,7 +103,7 @@ refused "probe: one different nucleotide in a row" 65 "same rows of train.csv" .
 rows 1 82 >node1/train.csv
 refused "finetune: an extra row" 65 "81, 0 and 40 rows" ./two $tune run.folder="$PWD/run"
 
-for n in 0 1; do (echo ">s"; awk 'BEGIN { srand(1); for (i = 0; i < 2000; i++) printf "%s", substr("ACGT", 1 + int(4 * rand()), 1) }') >node$n/g.fa; printf 's\t0\t1500\ttrain\n' >node$n/g.bed; done
+for n in 0 1; do (echo ">s"; awk 'BEGIN { srand(1 + ENVIRON["DRAWS"]); for (i = 0; i < 2000; i++) printf "%s", substr("ACGT", 1 + int(4 * rand()), 1) }') >node$n/g.fa; printf 's\t0\t1500\ttrain\n' >node$n/g.bed; done
 expect "prepare: the same files in two places" 0 "1 shards" ./two prepare --window 50 --count 9 --bed g.bed "$PWD/out0" g.fa
 rm -rf out0; printf 's\t0\t1400\ttrain\n' >node1/g.bed
 refused "prepare: different intervals" 65 "same source files: .*g.bed" ./two prepare --window 50 --count 9 --bed g.bed "$PWD/out1" g.fa

@@ -1,8 +1,8 @@
 /* Linear CKA against its definition, its values for equal and unrelated features; the cache of a frozen teacher's features; and
  * the alignment of a student's layers in an evaluation. */
 #include "check.h"
+#include "draws.h"
 
-#include "base/random.h"
 #include "data/hide.h"
 #include "objective/frozen.h"
 #include "train/evaluate.h"
@@ -12,7 +12,7 @@ enum { ROWS = 40, WIDE = 200 };
 static void fill(float *x, size_t n, uint64_t seed) {
   for (size_t i = 0; i < n; i++) {
     uint32_t word[4];
-    fd_philox(word, fd_rng_key_of(seed, FD_RNG_TEST), 0, i);
+    fd_philox(word, drawn_key(seed), 0, i);
     x[i] = fd_unit(word[0]) + fd_unit(word[1]) + fd_unit(word[2]) - 1.5f + 0.3f; /* not of mean 0 */
   }
 }
@@ -126,7 +126,7 @@ static void open_teacher(teacher *t, int cached) {
   assert_ok(fd_device_open(&t->dev, &t->config, 0, 1));
   assert_ok(fd_network_create(&t->network, &t->config, 48));
   t->params = malloc(t->network->params.size * sizeof(float));
-  fd_params_init(&t->network->params, 4, t->params);
+  fd_params_init(&t->network->params, drawn_seed(4), t->params);
   assert_ok(
       fd_frozen_create(&t->frozen, t->dev, t->network, t->params, 1u << FD_OUT_LATENT, (fd_extent){BATCH * MOST, BATCH, 0}));
   if (cached) assert_ok(fd_frozen_cache(t->frozen, KEYS, MOST, BATCH));
@@ -234,7 +234,7 @@ static void make_windows(student *s) {
   s->windows = (fd_windows){WINDOWS, LETTERS, malloc(WINDOWS * LETTERS), NULL, NULL};
   for (int i = 0; i < WINDOWS * LETTERS; i++) {
     uint32_t word[4];
-    fd_philox(word, fd_rng_key_of(9, FD_RNG_TEST), 0, (uint64_t)i);
+    fd_philox(word, drawn_key(9), 0, (uint64_t)i);
     s->windows.symbols[i] = word[1] % 50 ? (uint8_t)(word[0] % 4) : FD_N;
   }
 }
@@ -251,7 +251,7 @@ static void open_student(student *s, const char *sees, const char *pool, const c
   assert_ok(fd_network_create(&s->network, c, LETTERS));
   assert_ok(fd_network_create(&s->teacher, &s->teacher_config, LETTERS));
   s->params = malloc(s->teacher->params.size * sizeof(float));
-  fd_params_init(&s->teacher->params, 6, s->params);
+  fd_params_init(&s->teacher->params, drawn_seed(6), s->params);
   for (size_t i = 0; i < s->teacher->params.size; i++)
     s->params[i] += 0.1f * (float)(i % 3); /* features of another mean than 0 */
   assert_ok(fd_hider_create(&s->hider, c, &s->windows, s->letters, 1, s->network->first_word));

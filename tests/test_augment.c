@@ -1,5 +1,6 @@
 /* Augmentations: exact operations for given draws, statistics of the views, labels and masks that follow every permutation. */
 #include "check.h"
+#include "draws.h"
 
 #include <jansson.h>
 
@@ -46,7 +47,7 @@ enum { WINDOWS = 1000, LENGTH = 200 };
 
 static fd_windows make_windows(void) {
   fd_windows w = {WINDOWS, LENGTH, malloc((size_t)WINDOWS * LENGTH), NULL, NULL};
-  fd_rng_key key = fd_rng_key_of(5, FD_RNG_TEST);
+  fd_rng_key key = drawn_key(5);
   for (int i = 0; i < WINDOWS * LENGTH; i++) {
     uint32_t word[4];
     fd_philox(word, key, 0, (uint64_t)i);
@@ -223,7 +224,7 @@ static void rows_of_a_task(void **state) {
   fd_config config;
   fd_config_defaults(&config);
   config.aug.mutation = 0.2, config.aug.revcomp = 1;
-  fd_rng_key key = fd_rng_key_of(5, FD_RNG_AUGMENT);
+  fd_rng_key key = fd_rng_key_of(drawn_seed(5), FD_RNG_AUGMENT);
   uint8_t row[LONG], out[LONG + 1], again[LONG + 1], scratch[2 * (LONG + SIZE)];
   double changed = 0, letters = 0;
   for (int i = 0; i < LONG; i++) row[i] = (uint8_t)(i * 7 % 5);
@@ -256,13 +257,13 @@ static void shifts_have_both_signs(void **state) {
   config.aug.trans = FD_TRANS_SHIFT, config.aug.size = SIZE;
   for (int i = 0; i < LENGTH; i++) { /* random nucleotides: no two shifts give the same */
     uint32_t word[4];
-    fd_philox(word, fd_rng_key_of(6, FD_RNG_TEST), 0, (uint64_t)i);
+    fd_philox(word, drawn_key(6), 0, (uint64_t)i);
     window[i] = (uint8_t)fd_below(word[0], 4);
   }
   for (int draw = 0; draw < DRAWS; draw++) {
     int shift, found = 0;
-    fd_augment_view(&config, fd_rng_key_of(1, FD_RNG_AUGMENT), (uint64_t)draw, FD_VIEW_STUDENT, window, LENGTH, tokens, NULL,
-                    NULL, scratch);
+    fd_augment_view(&config, fd_rng_key_of(drawn_seed(1), FD_RNG_AUGMENT), (uint64_t)draw, FD_VIEW_STUDENT, window, LENGTH,
+                    tokens, NULL, NULL, scratch);
     for (shift = -SIZE; shift <= SIZE && !found; shift++) {
       for (int i = 0; i < LENGTH; i++) rolled[i] = window[(i + shift + LENGTH) % LENGTH];
       if ((found = !memcmp(rolled, tokens, LENGTH))) left += shift<0, right += shift> 0;

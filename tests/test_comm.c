@@ -1,6 +1,7 @@
 /* The reproducible reduction, with threads as ranks, so that 1 to 64 of them run anywhere: bits against the explicit balanced
  * tree, buffers in use, and bytes sent. */
 #include "check.h"
+#include "draws.h"
 
 #include <pthread.h>
 #include <unistd.h>
@@ -150,7 +151,7 @@ static uint64_t run_world(int size, void (*work)(fd_comm *, void *), void *conte
 /* A value of micro-batch m such that sums depend on their order. */
 static float value_of(int m, size_t i) {
   uint32_t word[4];
-  fd_philox(word, fd_rng_key_of(11, FD_RNG_TEST), (uint64_t)m, i);
+  fd_philox(word, drawn_key(11), (uint64_t)m, i);
   return (fd_unit(word[0]) - 0.5f) * ldexpf(1, (int)(word[1] % 24));
 }
 
@@ -425,7 +426,7 @@ static void flip_and_check(fd_comm *comm, void *context) {
   f->equal[comm->rank] = fd_synchrony_check(comm, state, unused);
   for (int t = 0; t < TRIALS; t++) {
     uint32_t word[4], bits;
-    fd_philox(word, fd_rng_key_of(5, FD_RNG_TEST), (uint64_t)t, 0);
+    fd_philox(word, drawn_key(5), (uint64_t)t, 0);
     int victim = (int)fd_below(word[0], (uint32_t)comm->size), array = t % FD_ARRAYS;
     float *at = state->array[array] + fd_below(word[1], (uint32_t)state->size[array]), kept = *at;
     if (comm->rank == victim) {
@@ -452,7 +453,7 @@ static void a_flipped_bit_is_found(void **state) {
       assert_int_equal(f.equal[r], FD_OK);
       for (int t = 0; t < TRIALS; t++) {
         uint32_t word[4];
-        fd_philox(word, fd_rng_key_of(5, FD_RNG_TEST), (uint64_t)t, 0);
+        fd_philox(word, drawn_key(5), (uint64_t)t, 0);
         int victim = (int)fd_below(word[0], (uint32_t)size);
         assert_int_equal(f.status[r][t], FD_LOST);
         for (int k = 0; k < size; k++) assert_int_equal(f.differs[r][t][k], size == 2 || k == victim);

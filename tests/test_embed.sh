@@ -11,7 +11,7 @@ embed() { "$FINDNA" embed run "$@" >out.log 2>&1 || { tail -3 out.log; return 1;
 close() { paste <(tail -n +2 "$1" | cut -f2-) <(tail -n +2 "$2" | cut -f2-) | awk '{ n = NF / 2; for (i = 1; i <= n; i++) { d = $i - $(i + n); if (d < 0) d = -d; if (d > 2e-6) bad++ } rows++ } END { exit bad || !rows }'; }
 turn() { rev | tr ACGT TGCA; }
 
-awk 'BEGIN { srand(7); for (s = 0; s < 40; s++) { t = ""; for (i = 0; i < 20 + s * 7 % 90; i++) t = t substr("ACGTN", 1 + int(rand() * 4.1), 1); print ">s" s " a note\n" t } }' >x.fa
+awk 'BEGIN { srand(7 + ENVIRON["DRAWS"]); for (s = 0; s < 40; s++) { t = ""; for (i = 0; i < 20 + s * 7 % 90; i++) t = t substr("ACGTN", 1 + int(rand() * 4.1), 1); print ">s" s " a note\n" t } }' >x.fa
 awk '/^>/ { id = substr($1, 2); next } { print id "," $0 }' x.fa | sed '1i id,sequence' | gzip >x.csv.gz
 for kind in tsv npy h5; do
   for n in 1 2 4; do ranks $n embed run x.fa --output r$n.$kind >out.log 2>&1 || tail -3 out.log; done
@@ -26,7 +26,7 @@ for how in "--window 61 --stride 20" "--window 61 --stride 7 --both-strands" "--
   check "pieces of a long sequence, $how: 2, 3 and 4 ranks write the bytes of one" eval "cmp long1.npy long2.npy && cmp long1.npy long3.npy && cmp long1.npy long4.npy"
 done
 # More pieces than a round has (65,536), pooled and by nucleotide.
-awk 'BEGIN { srand(3); print ">many"; for (i = 0; i < 1100; i++) { t = ""; for (k = 0; k < 60; k++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t } }' >rounds.fa
+awk 'BEGIN { srand(3 + ENVIRON["DRAWS"]); print ">many"; for (i = 0; i < 1100; i++) { t = ""; for (k = 0; k < 60; k++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t } }' >rounds.fa
 for how in "" "--pool positions"; do
   rm -f rounds?.npy
   for n in 1 3; do ranks $n embed run rounds.fa --output rounds$n.npy --window 6 --stride 1 $how >out.log 2>&1 || tail -3 out.log; done
@@ -81,9 +81,9 @@ cut -f1-3 i.bed | head -1 >plain.bed && embed plain.bed --genome "$genome" --out
 check "an interval without a name is named by its position" grep -q "^$contig:$((first + 1000))-$((first + 1090))" plain.tsv
 
 # Intervals in any order, of any kind of file, from a compressed genome: the rows of sorted intervals from the uncompressed genome.
-awk 'BEGIN { srand(11); for (k = 1; k <= 5; k++) { print ">chr" k; for (i = 0; i < 30; i++) { t = ""; for (j = 0; j < 60; j++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t } } }' >g.fa
+awk 'BEGIN { srand(11 + ENVIRON["DRAWS"]); for (k = 1; k <= 5; k++) { print ">chr" k; for (i = 0; i < 30; i++) { t = ""; for (j = 0; j < 60; j++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t } } }' >g.fa
 gzip -k g.fa
-awk 'BEGIN { srand(13); for (i = 0; i < 60; i++) { b = int(rand() * 1600); print "chr" 1 + int(rand() * 5) "\t" b "\t" b + 40 + i "\tp" i "\t0\t" (i % 3 ? "+" : "-") } }' >mixed.bed
+awk 'BEGIN { srand(13 + ENVIRON["DRAWS"]); for (i = 0; i < 60; i++) { b = int(rand() * 1600); print "chr" 1 + int(rand() * 5) "\t" b "\t" b + 40 + i "\tp" i "\t0\t" (i % 3 ? "+" : "-") } }' >mixed.bed
 sort -k1,1 -k2,2n mixed.bed >sorted.bed
 sed 's/$/\t1\t2\t3\t4/' mixed.bed >mixed.narrowPeak && gzip -c mixed.bed >mixed.bed.gz && gzip -c mixed.bed >mixed.bed.bgz
 embed sorted.bed --genome g.fa --output sorted.tsv
@@ -136,7 +136,7 @@ check "an empty strand is no strand" cmp <(cut -f2- lone.tsv) <(cut -f2- ends.ts
 printf 'chr1\t1e2\t2e2\n' >e.bed; expect "numbers in scientific notation" 65 "e.bed:1: expected contig, start and end .whole numbers.*1e2" "$FINDNA" embed run e.bed --genome g.fa --output o.tsv
 printf '>a\0b\nACGT\n' >nul.fa; expect "a NUL in a name" 65 "nul.fa:1: has a NUL byte" "$FINDNA" embed run nul.fa --output o.tsv
 expect "standard input" 65 "/dev/stdin: is not a regular file but .*: save it as a file" "$FINDNA" embed run /dev/stdin --output o.tsv
-for end in '\n' '\r' '\r\n'; do awk -v end="$end" 'BEGIN { srand(5); for (i = 0; i < 6; i++) { t = ""; for (k = 0; k < 500 + i * 6; k++) t = t substr("ACGT", 1 + int(rand() * 4), 1); printf ">r%d%s%s%s%s%s", i, end, t, t, end, t end } }' >ends.fa; embed ends.fa --output ends.tsv && { [ "$end" = '\n' ] && cp ends.tsv lf.tsv; check "long lines that end with $end" cmp ends.tsv lf.tsv; }; done
+for end in '\n' '\r' '\r\n'; do awk -v end="$end" 'BEGIN { srand(5 + ENVIRON["DRAWS"]); for (i = 0; i < 6; i++) { t = ""; for (k = 0; k < 500 + i * 6; k++) t = t substr("ACGT", 1 + int(rand() * 4), 1); printf ">r%d%s%s%s%s%s", i, end, t, t, end, t end } }' >ends.fa; embed ends.fa --output ends.tsv && { [ "$end" = '\n' ] && cp ends.tsv lf.tsv; check "long lines that end with $end" cmp ends.tsv lf.tsv; }; done
 expect "a stride that leaves gaps" 64 "would be left out" "$FINDNA" embed run x.fa --output o.tsv --window 50 --stride 51
 expect "a stride without windows" 64 "no effect beside --window 0" "$FINDNA" embed run x.fa --output o.tsv --window 0 --stride 5
 expect "unknown pooling" 64 "expected tokens, cls, both, max, positions or task" "$FINDNA" embed run x.fa --output o.tsv --pool median

@@ -51,7 +51,7 @@ expect "local" 0 "prom_core_notata: accuracy" "$FINDNA" evaluate local run --dat
 check "only the requested methods" test "$(ls e5)" = "$(printf 'prom_core_notata-finetune-0\nprom_core_notata-kmer-seeds-1\nprom_core_notata-probe-seeds-1\nreport.html\nresults.json')"
 
 # MTcDNA: FASTA files and folders of classes without a split; three lengths; more blocks than in pretraining. Every fifth sequence occurs twice.
-cdna() { awk -v seed="$1" -v rich="$2" -v count="$3" 'BEGIN { srand(seed); for (i = 0; i < count; i++) { n = 200 + int(rand() * rand() * 9000); s = ""; for (j = 0; j < n; j++) s = s substr(rand() < rich ? "GC" : "AT", 1 + int(2 * rand()), 1); for (k = 0; k < 1 + (i % 5 == 0); k++) printf ">%s.%d.%d cdna gene:x\n%s\n", seed, i, k, s } }'; }
+cdna() { awk -v seed="$1" -v rich="$2" -v count="$3" 'BEGIN { srand(seed + ENVIRON["DRAWS"]); for (i = 0; i < count; i++) { n = 200 + int(rand() * rand() * 9000); s = ""; for (j = 0; j < n; j++) s = s substr(rand() < rich ? "GC" : "AT", 1 + int(2 * rand()), 1); for (k = 0; k < 1 + (i % 5 == 0); k++) printf ">%s.%d.%d cdna gene:x\n%s\n", seed, i, k, s } }'; }
 mkdir -p mt/mtcdna/turtle && cdna 1 0.6 70 | gzip >mt/mtcdna/mouse.fa.gz && cdna 2 0.4 20 >mt/mtcdna/turtle/abingdonii.fa && cdna 3 0.4 20 >mt/mtcdna/turtle/agassizii.fasta && echo notes >mt/mtcdna/README.txt
 expect "mtcdna" 0 "^  fine-tuned .*paper: 98.82" "$FINDNA" evaluate mtcdna run --data mt --seeds 1 --output m1 $small --methods probe,finetune task.dropout=0
 check "at three lengths, with k-mers" test "$(grep -cE '^  probe kmer' out.log) $(grep -cE 'up to (1024|4096|[4-8][0-9]{3}) nucleotides' out.log)" = "3 3"

@@ -3,7 +3,7 @@
 source "$(dirname "$0")/lib.sh"
 tiny_shards shards
 "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=run >/dev/null 2>&1 || { not_ok "a run finishes"; exit 1; }
-awk 'BEGIN { srand(9); for (s = 0; s < 12; s++) { t = ""; for (i = 0; i < 15 + s * 4; i++) t = t substr("ACGTN", 1 + int(rand() * 4.2), 1); print ">s" s "\n" t } }' >x.fa
+awk 'BEGIN { srand(9 + ENVIRON["DRAWS"]); for (s = 0; s < 12; s++) { t = ""; for (i = 0; i < 15 + s * 4; i++) t = t substr("ACGTN", 1 + int(rand() * 4.2), 1); print ">s" s "\n" t } }' >x.fa
 for which in teacher student; do
   expect "export: the $which" 0 "wrote the $which" "$FINDNA" export run $which --encoder $which
   expect "import" 0 "use it as CHECKPOINT" "$FINDNA" import $which back-$which

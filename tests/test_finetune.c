@@ -1,7 +1,7 @@
 /* Fine-tuning: gradients of the whole step against finite differences, scores against counting, and learning of a rule. */
 #include "check.h"
+#include "draws.h"
 
-#include "base/random.h"
 #include "data/rows.h"
 #include "tasks/figures.h"
 #include "tasks/finetune.h"
@@ -12,7 +12,7 @@
 static uint32_t draw(uint32_t below) {
   static uint64_t count;
   uint32_t word[4];
-  fd_philox(word, fd_rng_key_of(21, FD_RNG_TEST), 1, count++);
+  fd_philox(word, drawn_key(21), 1, count++);
   return fd_below(word[0], below);
 }
 
@@ -494,7 +494,7 @@ static void epochs_differ(void **state) {
   t.config.aug.size = 4, t.config.aug.mutation = 0.3;
   strcpy(t.config.task.augment, "S");
   open_tuning(&t, &table, NULL);
-  t.rows.augment = fd_rng_key_of(3, FD_RNG_AUGMENT), t.rows.augmented = scratch;
+  t.rows.augment = fd_rng_key_of(drawn_seed(3), FD_RNG_AUGMENT), t.rows.augmented = scratch;
   const fd_source source = fd_rows_source(&t.rows);
   assert_ok(fd_batch_create(&batch, t.dev, ROWS, ROWS * (LONGEST + 3), 3));
   for (int epoch = 0; epoch < 2; epoch++) {

@@ -98,9 +98,9 @@ expect "inspect" 0 "a resume takes this one" "$FINDNA" inspect one
 # GenomicBenchmarks: one file per sequence, and intervals of a genome.
 awk -F, 'NR > 1 { d = sprintf("gb/%s/%s", NR % 4 ? "train" : "test", $2 ? "promoter" : "other"); if (!made[d]++) system("mkdir -p " d); f = d "/" NR ".txt"; print $1 >f; close(f) }' train.csv
 expect "GenomicBenchmarks, sequences" 0 "270 training, 30 validation, 100 test rows" "$FINDNA" finetune run --task gb $small run.folder=gb1
-awk 'BEGIN { srand(1); for (k = 1; k <= 3; k++) { print ">chr" k; t = ""; for (i = 0; i < 3000; i++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t } }' >genome.fa
+awk 'BEGIN { srand(1 + ENVIRON["DRAWS"]); for (k = 1; k <= 3; k++) { print ">chr" k; t = ""; for (i = 0; i < 3000; i++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t } }' >genome.fa
 mkdir -p iv/train iv/test
-for split in train test; do for class in a b; do awk -v class=$class 'BEGIN { srand(class == "a" ? 2 : 3); print "id,region,start,end,strand"; for (i = 0; i < 40; i++) { s = int(rand() * 2900); print i ",chr" 1 + i % 3 "," s "," s + 30 + i "," (i % 2 ? "+" : "-") } }' | gzip >iv/$split/$class.csv.gz; done; done
+for split in train test; do for class in a b; do awk -v class=$class 'BEGIN { srand((class == "a" ? 2 : 3) + ENVIRON["DRAWS"]); print "id,region,start,end,strand"; for (i = 0; i < 40; i++) { s = int(rand() * 2900); print i ",chr" 1 + i % 3 "," s "," s + 30 + i "," (i % 2 ? "+" : "-") } }' | gzip >iv/$split/$class.csv.gz; done; done
 expect "GenomicBenchmarks, intervals" 0 "72 training, 8 validation, 80 test rows; up to 69 nucleotides" "$FINDNA" finetune run --task iv --genome genome.fa $small run.folder=iv1
 # The same rows from a table give the same run.
 rows_of() { for class in a b; do zcat iv/$1/$class.csv.gz | awk -F, -v label=$([ $class = b ]; echo $((1 - $?))) 'NR == FNR { if (/^>/) c = substr($0, 2); else g[c] = $0; next } FNR > 1 { q = substr(g[$2], $3 + 1, $4 - $3); if ($5 == "-") { r = ""; for (i = length(q); i; i--) r = r substr("TGCA", index("ACGT", substr(q, i, 1)), 1); q = r } print q "," label }' genome.fa -; done | sed '1i sequence,label'; }

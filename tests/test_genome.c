@@ -1,12 +1,12 @@
 /* Sequence files against their known content: every format, odd line ends and letters, any order of reading; and intervals. */
 #include "check.h"
+#include "draws.h"
 #include "scratch.h"
 
 #include <ctype.h>
 #include <unistd.h>
 #include <zlib.h>
 
-#include "base/random.h"
 #include "data/alphabet.h"
 #include "data/genome.h"
 #include "data/sequences.h"
@@ -15,7 +15,7 @@ static uint64_t counter;
 
 static uint32_t draw(uint32_t n) {
   uint32_t word[4];
-  fd_philox(word, fd_rng_key_of(3, FD_RNG_TEST), 0, counter++);
+  fd_philox(word, drawn_key(3), 0, counter++);
   return fd_below(word[0], n);
 }
 

@@ -1,8 +1,8 @@
 /* Letters hidden in groups of six, and a frozen teacher's view of them: against a plain version that makes sequences one by
  * one. */
 #include "check.h"
+#include "draws.h"
 
-#include "base/random.h"
 #include "data/hide.h"
 #include "device/device.h"
 
@@ -22,29 +22,17 @@ typedef struct set {
 
 /* Random windows, every fourth with some N; one with only N. */
 static void open_set(set *s, const char *pool, const char *sees) {
-  char *settings[] = {"model.encoder=had",
-                      "model.channels=8",
-                      "model.heads=2",
-                      "model.tokenizer=letters",
-                      "model.vocabulary=7",
-                      "aug.student=RM",
-                      "aug.mask_rate=0.3",
-                      "aug.revcomp=0.4",
-                      "objective.mnm_weight=0",
-                      "objective.cl_weight=0",
-                      "teacher.kind=frozen",
-                      "teacher.width=8",
-                      "objective.distil_weight=1",
-                      "run.seed=5",
-                      "device.threads=1",
-                      (char *)pool,
-                      (char *)sees};
+  char *settings[] = {"model.encoder=had",         "model.channels=8",      "model.heads=2",       "model.tokenizer=letters",
+                      "model.vocabulary=7",        "aug.student=RM",        "aug.mask_rate=0.3",   "aug.revcomp=0.4",
+                      "objective.mnm_weight=0",    "objective.cl_weight=0", "teacher.kind=frozen", "teacher.width=8",
+                      "objective.distil_weight=1", "device.threads=1",      (char *)pool,          (char *)sees};
   uint32_t word[4];
   memset(s, 0, sizeof *s);
   assert_ok(fd_config_parse(&s->config, "", 0, "test", settings, sizeof settings / sizeof *settings));
+  s->config.run.seed = (int64_t)drawn_seed(5);
   s->windows = (fd_windows){.count = WINDOWS, .length = LENGTH, .symbols = malloc(WINDOWS * LENGTH)};
   for (int i = 0; i < WINDOWS * LENGTH; i++) {
-    fd_philox(word, fd_rng_key_of(1, FD_RNG_TEST), 0, (uint64_t)i);
+    fd_philox(word, drawn_key(1), 0, (uint64_t)i);
     int window = i / LENGTH, n = window == 9 || (window % 4 == 0 && word[1] % 15 == 0);
     s->windows.symbols[i] = n ? FD_N : (uint8_t)(word[0] % 4);
   }
@@ -144,7 +132,8 @@ static void check(const char *pool, const char *sees) {
     s.hidden = s.seen = 0;
     for (int i = 0; i < BATCH; i++) {
       uint64_t draw = first + (uint64_t)i;
-      plain_window(&s, fd_rng_key_of(5, FD_RNG_HIDE), draw, fd_loader_window(&s.hider.loader, draw), 1, letters[i], asked);
+      plain_window(&s, fd_rng_key_of(drawn_seed(5), FD_RNG_HIDE), draw, fd_loader_window(&s.hider.loader, draw), 1, letters[i],
+                   asked);
       check_sequence(&s, i, letters[i], asked);
       if (s.hider.keyed)
         assert_int_equal(s.batch->taught->key[i], 2 * fd_loader_window(&s.hider.loader, draw) + (uint64_t)s.is_turned);
@@ -158,7 +147,7 @@ static void check(const char *pool, const char *sees) {
     assert_ok(source.held_out(source.context, &s.windows, i, BATCH, s.batch));
     for (int k = 0; k < BATCH; k++) {
       uint64_t window = (uint64_t)(i + k);
-      plain_window(&s, fd_rng_key_of(5, FD_RNG_EVAL), window, window, 0, letters[k], asked);
+      plain_window(&s, fd_rng_key_of(drawn_seed(5), FD_RNG_EVAL), window, window, 0, letters[k], asked);
       for (int g = 0; g < GROUPS; g++) /* upload leaves the student's and the teacher's ids unchanged */
         assert_true(plain_word(letters[k] + 6 * g) != N_WORD || !s.batch->seqs.hidden[k * LENGTH + 6 * g]);
       check_sequence(&s, k, letters[k], asked);

@@ -1,8 +1,8 @@
 /* Hidden words: compared with a plain version that draws them one by one; short sequences; targets; and word tables compared with
  * direct counting. */
 #include "check.h"
+#include "draws.h"
 
-#include "base/random.h"
 #include "data/alphabet.h"
 #include "device/device.h"
 #include "tasks/word_tables.h"
@@ -22,21 +22,12 @@ static void configure(fd_config *config, int k, const char *rate, const char *of
   char kmer[32], vocabulary[40];
   snprintf(kmer, sizeof kmer, "model.kmer=%d", k);
   snprintf(vocabulary, sizeof vocabulary, "model.vocabulary=%d", 2 + (1 << 2 * k));
-  char *settings[] = {"model.encoder=mae",
-                      "model.channels=8",
-                      "model.heads=2",
-                      "model.tokenizer=kmer",
-                      kmer,
-                      vocabulary,
-                      "objective.mnm_weight=0",
-                      "objective.cl_weight=0",
-                      "teacher.kind=none",
-                      "aug.student=M",
-                      (char *)rate,
-                      (char *)offsets,
-                      "run.seed=5",
-                      "device.threads=1"};
+  char *settings[] = {
+      "model.encoder=mae", "model.channels=8",       "model.heads=2",         "model.tokenizer=kmer", kmer,
+      vocabulary,          "objective.mnm_weight=0", "objective.cl_weight=0", "teacher.kind=none",    "aug.student=M",
+      (char *)rate,        (char *)offsets,          "device.threads=1"};
   assert_ok(fd_config_parse(config, "", 0, "test", settings, sizeof settings / sizeof *settings));
+  config->run.seed = (int64_t)drawn_seed(5);
 }
 
 /* Random records: the first ones have the length of a word and slightly more; one has no known word. */
@@ -45,7 +36,7 @@ static void open_set(set *s, int k, const char *rate, const char *offsets, int r
   memset(s, 0, sizeof *s);
   configure(&s->config, k, rate, offsets);
   s->windows = (fd_windows){RECORDS, LONGEST, malloc(RECORDS * LONGEST), malloc(RECORDS * sizeof(int32_t)), NULL};
-  fd_rng_key key = fd_rng_key_of(1, FD_RNG_TEST);
+  fd_rng_key key = drawn_key(1);
   for (int i = 0; i < RECORDS; i++) {
     s->windows.own[i] = i < 3 * k && k + i <= LONGEST ? k + i : k + (i * 7) % (LONGEST - k + 1);
     for (int t = 0; t < LONGEST; t++) {
@@ -90,7 +81,7 @@ static void check_sequence(const set *s, int i, uint64_t draw, int offsets, cons
   int k = (int)s->config.model.kmer, window = (int)fd_loader_window(&s->hider.loader, draw),
       length = fd_windows_length(w, window);
   uint32_t first[4];
-  fd_rng_key key = fd_rng_key_of(5, FD_RNG_HIDE);
+  fd_rng_key key = fd_rng_key_of(drawn_seed(5), FD_RNG_HIDE);
   fd_philox(first, key, draw, 0);
   int most = length - k + 1 < k ? length - k + 1 : k, offset = offsets ? (int)((uint64_t)first[0] * (uint64_t)most >> 32) : 0;
   int n = (length - offset) / k, can = 0, wanted = 0, got = 0, differ = 0;
@@ -291,10 +282,10 @@ static void byte_pairs(void **state) {
   int most = 0;
   char *settings[] = {"model.encoder=dnabert_2", "model.channels=8",   "model.heads=2",          "model.tokenizer=bpe",
                       "model.vocabulary=521",    "model.lm_head=tied", "objective.mnm_weight=0", "objective.cl_weight=0",
-                      "teacher.kind=none",       "aug.student=RM",     "aug.mask_rate=0.3",      "run.seed=5",
-                      "device.threads=1"};
+                      "teacher.kind=none",       "aug.student=RM",     "aug.mask_rate=0.3",      "device.threads=1"};
   open_set(&s, 4, "aug.mask_rate=0.5", "aug.offsets=false", 1);
   assert_ok(fd_config_parse(&config, "", 0, "test", settings, sizeof settings / sizeof *settings));
+  config.run.seed = (int64_t)drawn_seed(5);
   assert_ok(fd_tokenizer_create(&t, &(fd_tokenizer_settings){.kind = "bpe", .file = "tests/golden/bpe_merges.txt"}));
   seen.tokenizer = t;
   fd_hider_free(&s.hider);

@@ -4,7 +4,7 @@
 source "$(dirname "$0")/lib.sh"
 tiny_shards windows
 # Barcodes of 12 kinds, of 20 to 60 letters, some with N, one of a single word.
-awk 'BEGIN { srand(8); print "id,genus,species,sequence"
+awk 'BEGIN { srand(8 + ENVIRON["DRAWS"]); print "id,genus,species,sequence"
   for (g = 0; g < 12; g++) for (k = 0; k < 60; k++) from[g] = from[g] substr("ACGT", 1 + int(rand() * 4), 1)
   for (i = 0; i < 300; i++) { g = i % 12; s = ""; n = 20 + i * 7 % 41
     for (k = 0; k < n; k++) { r = rand(); s = s (r < 0.02 ? "N" : r < 0.1 ? substr("ACGT", 1 + int(rand() * 4), 1) : substr(from[g], k + 1, 1)) }

@@ -82,12 +82,12 @@ ft 1 undropped task.dropout=0 task.attention_dropout=0 task.head_dropout=0
 check "without dropout: other bits" other tuned undropped
 
 # Other uses of a pretrained transformer.
-awk 'BEGIN { srand(9); for (s = 0; s < 12; s++) { t = ""; for (i = 0; i < 15 + s * 9; i++) t = t substr("ACGTN", 1 + int(rand() * 4.2), 1); print ">s" s "\n" t } }' >x.fa
+awk 'BEGIN { srand(9 + ENVIRON["DRAWS"]); for (s = 0; s < 12; s++) { t = ""; for (i = 0; i < 15 + s * 9; i++) t = t substr("ACGTN", 1 + int(rand() * 4.2), 1); print ">s" s "\n" t } }' >x.fa
 for n in 1 2; do ranks $n embed one x.fa --pool both --output e$n.tsv >out.log 2>&1 || tail -2 out.log; done
 check "embed: 2 ranks write the bytes of 1" cmp e1.tsv e2.tsv
 for n in 1 2; do ranks $n probe one --train train.csv --test test.csv --seeds 1 --output p$n.json >out.log 2>&1 || tail -2 out.log; done
 check "probe: 2 ranks give the scores of 1" cmp p1.json p2.json
-awk 'BEGIN { srand(3); print ">chr1"; for (i = 0; i < 40; i++) { t = ""; for (j = 0; j < 50; j++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t } }' >genome.fa
+awk 'BEGIN { srand(3 + ENVIRON["DRAWS"]); print ">chr1"; for (i = 0; i < 40; i++) { t = ""; for (j = 0; j < 50; j++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t } }' >genome.fa
 awk 'BEGIN { print "chrom,pos,ref,alt" } /^>/ { next } { split("A C G T", to, " "); r = substr($0, 7, 1); for (i = 1; i <= 4; i++) if (to[i] != r) print "chr1," (NR - 2) * 50 + 7 "," r "," to[i] }' genome.fa >v.csv
 for n in 1 2; do ranks $n score one v.csv --genome genome.fa --output s$n.tsv >out.log 2>&1 || tail -2 out.log; done
 check "score: 2 ranks write the bytes of 1" cmp s1.tsv s2.tsv

@@ -45,7 +45,7 @@ if ldconfig -p | grep -q 'libblis\.so\.4' && ldconfig -p | grep -q 'liblapack\.s
   expect "BLIS, with a separate LAPACK" 0 "^  BLAS +libblis.so.4 with liblapack.so.3" bash -c 'FINDNA_BLAS=libblis.so.4 "$0" doctor; true' "$FINDNA"
   tiny_shards shards
   ranks 1 pretrain "$root/tests/tiny.yaml" train.steps=2 eval.every=0 >/dev/null 2>&1
-  awk 'BEGIN { srand(3); print "sequence,label"; for (r = 0; r < 200; r++) { s = ""; for (i = 0; i < 40; i++) s = s substr("ACGT", 1 + int(rand() * (r % 2 ? 4 : 3)), 1); print s "," r % 2 } }' >rows.csv
+  awk 'BEGIN { srand(3 + ENVIRON["DRAWS"]); print "sequence,label"; for (r = 0; r < 200; r++) { s = ""; for (i = 0; i < 40; i++) s = s substr("ACGT", 1 + int(rand() * (r % 2 ? 4 : 3)), 1); print s "," r % 2 } }' >rows.csv
   for blas in "" libblis.so.4; do FINDNA_BLAS=$blas "$FINDNA" probe run --train rows.csv --test rows.csv --seeds 1 --output "probe$blas.json" >/dev/null 2>&1; done
   figures() { grep -oE '"(accuracy|mcc)": *[0-9.]+' "$1" | sed 's/\(\.[0-9][0-9]\)[0-9]*/\1/'; }
   check "a probe with BLIS has the scores of OpenBLAS" bash -c "[ -s probe.json ] && diff <(echo '$(figures probe.json)') <(echo '$(figures probelibblis.so.4.json)')"

@@ -45,7 +45,7 @@ tiny_shards shards
 "$FINDNA" pretrain nt-small data.shards=sixes run.folder=words model.channels=16 model.hidden=32 model.layers=1 model.heads=2 train.steps=2 train.batch=8 train.virtual_ranks=2 eval.every=0 device.threads=1 >words.log 2>&1 || { not_ok "a run over words finishes"; tail -3 words.log; exit 1; }
 xz -dc "$root/datasets/prom_core_notata.train.tsv.xz" | head -81 >rows.tsv
 "$FINDNA" finetune run --train rows.tsv --test rows.tsv run.folder=tuned train.steps=3 train.batch=16 train.virtual_ranks=4 device.threads=1 >tuned.log 2>&1 || { not_ok "a fine-tuning finishes"; tail -3 tuned.log; exit 1; }
-awk 'BEGIN { srand(7); for (s = 0; s < 40; s++) { t = ""; for (i = 0; i < 20 + s * 7 % 150; i++) t = t substr("ACGTNacgr", 1 + int(rand() * 9), 1); print t } }' >x.txt
+awk 'BEGIN { srand(7 + ENVIRON["DRAWS"]); for (s = 0; s < 40; s++) { t = ""; for (i = 0; i < 20 + s * 7 % 150; i++) t = t substr("ACGTNacgr", 1 + int(rand() * 9), 1); print t } }' >x.txt
 awk '{ print ">" NR "\n" $0 }' x.txt >x.fa
 quiet=ok
 # same NAME RUN POOL NUMBER WINDOW STRIDE BOTH: compares rows of the library with those of findna embed

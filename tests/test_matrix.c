@@ -1,11 +1,11 @@
 /* Tests matrices in three formats: all hold the same values, names and bounds; without a commit there is no file. */
 #include "check.h"
+#include "draws.h"
 
 #include <hdf5.h>
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/random.h"
 #include "output/matrix.h"
 #include "scratch.h"
 
@@ -17,7 +17,7 @@ static const char *const names[ITEMS] = {"chr1:1-3", "b", "a longer name than th
 static float value_of(int64_t row, int column) {
   uint32_t word[4];
   float value;
-  fd_philox(word, fd_rng_key_of(5, FD_RNG_TEST), (uint64_t)row, (uint64_t)column);
+  fd_philox(word, drawn_key(5), (uint64_t)row, (uint64_t)column);
   if ((word[0] >> 23 & 255) == 255) word[0] &= 0x807fffff;
   memcpy(&value, word, sizeof value);
   return row == 2 && column == 1 ? -0.0f : value;

@@ -1,8 +1,8 @@
 /* Tests byte-pair merges: they equal those found by recounting all pairs before each merge; no token is too long; a tokenizer
  * reads the written file. */
 #include "tokens.h"
+#include "draws.h"
 
-#include "base/random.h"
 #include "data/merges.h"
 #include "output/json_file.h"
 
@@ -11,7 +11,7 @@ enum { COUNT = 40, LENGTH = 90, TEXT = COUNT * (LENGTH + 1), IDS = 80 };
 /* Windows of random letters, of repeats, of few letters, some with N; with `records` their lengths differ. */
 static fd_windows make_windows(uint64_t seed, int records) {
   fd_windows w = {COUNT, LENGTH, malloc(COUNT * LENGTH), records ? malloc(COUNT * sizeof(int32_t)) : NULL, NULL};
-  fd_rng_key key = fd_rng_key_of(seed, FD_RNG_TEST);
+  fd_rng_key key = drawn_key(seed);
   uint32_t word[4];
   for (int i = 0; i < COUNT; i++) {
     if (records) w.own[i] = 1 + (i * 31) % LENGTH;

@@ -18,14 +18,14 @@ check "these leave no file" test ! -e x.json
 python=${PYTHON:-python3}
 if ! $python -c 'import tokenizers' 2>/dev/null; then echo "skipped - comparison with the tokenizers library: it is not installed for $python (PYTHON=...)"; exit 0; fi
 cat >compare.py <<'E'
-import json, random, subprocess, sys
+import json, os, random, subprocess, sys
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 def merges_of(file):
     return [tuple(m.split()) if isinstance(m, str) else tuple(m) for m in json.load(open(file))["model"]["merges"]]
 
 findna, vocabulary = sys.argv[1], int(sys.argv[2])
-random.seed(int(sys.argv[3]))
+random.seed(int(sys.argv[3]) + int(os.environ["DRAWS"]))
 text = []
 for i in range(300):
     kind = i % 5

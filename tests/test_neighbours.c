@@ -1,8 +1,8 @@
 /* Tests nearest neighbours by cosine against a plain search, and the scores of their predictions against golden values. */
 #include "check.h"
+#include "draws.h"
 #include "golden5.h"
 
-#include "base/random.h"
 #include "tasks/ami.h"
 #include "tasks/neighbours.h"
 #include "tasks/scores.h"
@@ -11,7 +11,7 @@ static uint64_t drawn;
 
 static float draw(void) {
   uint32_t word[4];
-  fd_philox(word, fd_rng_key_of(31, FD_RNG_TEST), 1, drawn++);
+  fd_philox(word, drawn_key(31), 1, drawn++);
   return (float)word[0] / 4294967296.0f - 0.4f;
 }
 

@@ -46,7 +46,7 @@ static fd_value case_chordmixer(trial *t, int n) {
                                         .track = between(1, channels),
                                         .recompute = n % 2,
                                         .dropout = n / 2 % 2 ? 0.3f : 0,
-                                        .key = fd_rng_key_of(3, FD_RNG_DROPOUT),
+                                        .key = fd_rng_key_of(drawn_seed(3), FD_RNG_DROPOUT),
                                         .layer = between(1, 40)};
   t->training = n / 4 % 2;
   return fd_chordmixer(&t->graph, "block", from_input(t, "before", channels), &block);
@@ -144,7 +144,7 @@ static fd_value case_alibi_slopes(trial *t, int n) {
 }
 
 static fd_value case_attention(trial *t, int n) {
-  fd_attention_settings a = {between(1, 3), (fd_positions)(n % 3), .key = fd_rng_key_of(3, FD_RNG_ATTENTION)};
+  fd_attention_settings a = {between(1, 3), (fd_positions)(n % 3), .key = fd_rng_key_of(drawn_seed(3), FD_RNG_ATTENTION)};
   if (n / 3 % 2) a.dropout = 0.3f, a.layer = between(0, 255);
   t->training = n / 4 % 4 > 0;
   if (n / 6 % 4 < 2) return cross(t, a, n);
@@ -186,7 +186,7 @@ static fd_value case_add(trial *t, int n) {
 }
 
 static fd_value case_dropout(trial *t, int n) {
-  const fd_dropout_settings settings = {0.4f, fd_rng_key_of(3, FD_RNG_DROPOUT), between(0, 4095)};
+  const fd_dropout_settings settings = {0.4f, fd_rng_key_of(drawn_seed(3), FD_RNG_DROPOUT), between(0, 4095)};
   t->training = n % 4 != 0;
   fd_value x = from_input(t, "before", between(1, 300));
   if (n % 3 == 0) x = fd_select_rows(&t->graph, "some", x, some_tokens(t, n));
@@ -306,7 +306,7 @@ static void dropout_only_in_training(void **state) {
   for (int n = 0; n < TRIALS; n++) {
     trial t;
     begin_trial(&t, 2, 30);
-    const fd_dropout_settings settings = {0.4f, fd_rng_key_of(3, FD_RNG_DROPOUT), n};
+    const fd_dropout_settings settings = {0.4f, fd_rng_key_of(drawn_seed(3), FD_RNG_DROPOUT), n};
     fd_value x = from_input(&t, "before", between(1, 40)), y = fd_dropout(&t.graph, "drop", x, &settings);
     graph_is_whole(&t);
     t.wanted[x.id] = t.wanted[y.id] = 1;

@@ -9,7 +9,7 @@ if [ -e "$real" ]; then # columns sequence, name, label, task; every fifth row i
     else { f = "data/" $4 "/" part ".tsv"; if (!(f in begun)) { print "sequence\tlabel" > f; begun[f] = 1 }; print $1 "\t" $3 > f } }'
   tasks=H3K4me1,enhancers_types,splice_sites_all
 else # synthetic rows of the same form, on which nothing is measured
-  awk 'BEGIN { srand(4); split("H3K4me1 enhancers_types splice_sites_all", t); for (k = 1; k <= 3; k++) { system("mkdir -p data/" t[k])
+  awk 'BEGIN { srand(4 + ENVIRON["DRAWS"]); split("H3K4me1 enhancers_types splice_sites_all", t); for (k = 1; k <= 3; k++) { system("mkdir -p data/" t[k])
     for (i = 0; i < 90; i++) { c = i % (k == 1 ? 2 : 3); s = ""; for (j = 0; j < 200; j++) s = s substr(c ? "ACGTCG" : "ACGTAT", 1 + int(rand() * 6), 1)
       f = "data/" t[k] "/" (i % 5 ? "train" : "test") ".fna"; print ">chr1:" i "|" c "\n" s > f } } }'
   tasks=H3K4me1,enhancers_types,splice_sites_all

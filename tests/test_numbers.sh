@@ -36,9 +36,9 @@ chmod +x pretrain ranks
 code=0; ./pretrain run.folder=half checkpoint.every=1 checkpoint.keep=9 run.minutes=0 train.max_bad_steps=100 >/dev/null 2>&1 || code=$?
 check "a run finishes" test $code = 0
 rm -rf half/ckpt/step_0000000{09,10,11,12}
-awk 'BEGIN { srand(2); print "sequence,label"; for (s = 0; s < 60; s++) { t = ""; for (i = 0; i < 30 + s % 9; i++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t "," s % 2 } }' >rows.csv
+awk 'BEGIN { srand(2 + ENVIRON["DRAWS"]); print "sequence,label"; for (s = 0; s < 60; s++) { t = ""; for (i = 0; i < 30 + s % 9; i++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t "," s % 2 } }' >rows.csv
 awk -F, 'NR > 1 { print ">seq" NR - 1 "\n" $1 }' rows.csv >seqs.fa
-awk 'BEGIN { srand(3); print ">chr1"; for (i = 0; i < 40; i++) { t = ""; for (j = 0; j < 50; j++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t } }' >genome.fa
+awk 'BEGIN { srand(3 + ENVIRON["DRAWS"]); print ">chr1"; for (i = 0; i < 40; i++) { t = ""; for (j = 0; j < 50; j++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t } }' >genome.fa
 awk '/^>/ { next } { s = s $0 } END { print "chrom,pos,ref,alt"; for (p = 100; p < 140; p++) { r = substr(s, p, 1); print "chr1," p "," r "," (r == "A" ? "C" : "A") } }' genome.fa >v.csv
 
 # --- in a checkpoint with correct hashes -----------------------------------------------------------------------------------------

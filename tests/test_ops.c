@@ -497,7 +497,7 @@ static void noise_is_normal_and_keyed(void **state) {
   for (int i = 0; i < N; i++) draws[i] = (uint64_t)i / 2; /* pairs share a draw, hence their noise */
   for (int i = 0; i < T * N; i++) tokens[i] = i % T >= T - 3 ? FD_CLS : (uint8_t)(i % 6);
   fd_seqs seqs = {.count = N, .cls = 3, .start = start, .draws = draws};
-  fd_rng_key key = fd_rng_key_of(3, FD_RNG_NOISE);
+  fd_rng_key key = fd_rng_key_of(drawn_seed(3), FD_RNG_NOISE);
   double sum = 0, squares = 0, count = 0;
   dev->ops.expand(dev, &seqs, tokens, 0.2f, key, 1, x);
   dev->ops.expand(dev, &seqs, tokens, 0.2f, key, 0, y);
@@ -520,7 +520,7 @@ static void dropout_is_fair_and_keyed(void **state) {
   (void)state;
   enum { ROWS = 400, CHANNELS = 45, SIZE = ROWS * CHANNELS };
   const float rate = 0.3f;
-  fd_rng_key key = fd_rng_key_of(3, FD_RNG_DROPOUT);
+  fd_rng_key key = fd_rng_key_of(drawn_seed(3), FD_RNG_DROPOUT);
   int start[] = {0, 150, 300, ROWS}, swapped[] = {0, 150, 250, ROWS};
   uint64_t draws[] = {5, 5, 6}, other[] = {5, 6, 5};
   fd_seqs seqs = {.count = 3, .cls = 2, .start = start, .draws = draws},

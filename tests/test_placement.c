@@ -1,8 +1,8 @@
 /* The placement of windows, the intervals that hold them, and the BED files from which these come. */
 #include "files.h"
+#include "draws.h"
 #include "said.h"
 
-#include "base/random.h"
 #include "data/bed.h"
 #include "data/placement.h"
 
@@ -134,6 +134,13 @@ static void rare_places(void **state) {
   fd_genome_free(&g);
 }
 
+static int draw(int n) {
+  static uint64_t drawn;
+  uint32_t word[4];
+  fd_philox(word, drawn_key(1), 0, drawn++);
+  return (int)fd_below(word[0], (uint32_t)n);
+}
+
 /* Random exclusions, base by base: what is left is what was there and is not excluded, in pieces as large as possible. */
 static void exclusions(void **state) {
   (void)state;
@@ -144,9 +151,9 @@ static void exclusions(void **state) {
     int64_t bases = 0, taken;
     for (int i = 0; i < v.count; i++)
       memset(left[v.item[i].record] + v.item[i].begin, 1 + v.item[i].split, (size_t)(v.item[i].end - v.item[i].begin));
-    for (int k = rand() % 12; k > 0; k--) {
-      int record = rand() % 2, length = record ? 1000 : 10000, begin = rand() % length, most = length - begin;
-      int end = begin + 1 + rand() % (rand() % 3 ? (most < 300 ? most : 300) : most);
+    for (int k = draw(12); k > 0; k--) {
+      int record = draw(2), length = record ? 1000 : 10000, begin = draw(length), most = length - begin;
+      int end = begin + 1 + draw(draw(3) && most > 300 ? 300 : most);
       assert_ok(fd_intervals_add(&excluded, record, 0, begin, end));
       for (int i = begin; i < end; i++) bases += left[record][i] != 0, left[record][i] = 0;
     }

@@ -4,7 +4,7 @@ source "$(dirname "$0")/lib.sh"
 slice=$root/datasets/human_chr20_slice.2bit bed=$root/datasets/human_chr20_slice.bed
 
 # A small genome of two contigs, with N, lower case and CRLF.
-dna() { awk -v seed="$1" -v n="$2" 'BEGIN { srand(seed); for (i = 0; i < n; i++) printf "%s", substr("ACGTacgt", int(8 * rand()) + 1, 1) }'; }
+dna() { awk -v seed="$1" -v n="$2" 'BEGIN { srand(seed + ENVIRON["DRAWS"]); for (i = 0; i < n; i++) printf "%s", substr("ACGTacgt", int(8 * rand()) + 1, 1) }'; }
 { echo '>chr1 first'; dna 1 30000 | fold -w 70; echo; echo '>chr2'; dna 2 9000 | fold -w 61 | sed 's/$/\r/'; printf 'NNNNNNNNNNNRYK\r\n'; } > small.fa
 
 for n in 1 2 4; do
@@ -130,14 +130,15 @@ printf '>a\nACGTACGTACGT\n\n>b\n\n>c\nACGT\n' > hole.fa
 read_all "a record without a sequence" "warning: hole.fa:4: the record 'b' has no sequence" --count 5 out hole.fa
 printf '>chr1:11-30\nACGTACGTAACC\n>chr1:4-16\nACGTACGTAACC\n' > region.fa
 read_all "names of bedtools" "2 records named contig:first-last have another length" --count 5 out region.fa
-chromosomes() { for c in $(seq 1 22) X Y "$@"; do printf '>%s\n' "$c"; dna "$RANDOM" 40; echo; done; }
+drawn=0
+chromosomes() { for c in $(seq 1 22) X Y "$@"; do printf '>%s\n' "$c"; dna $((drawn += 1)) 40; echo; done; }
 chromosomes 23 24 MT > sheep.fa
 read_all "another species' chromosomes 1-22, X and Y" "not with the lengths of a human assembly" --count 5 out sheep.fa
 chromosomes scaffold_1 > marmoset.fa
 expect "its scaffolds are used" 0 "written +100 windows" "$FINDNA" prepare --window 10 --stride 10 out marmoset.fa; rm -rf out
 expect "--holdout that --contigs leaves out" 64 "'24' is not among --contigs" "$FINDNA" prepare --window 10 --count 5 --contigs 1,2 --holdout 24 out sheep.fa
 for i in $(seq 30000); do echo ">scaffold_$i"; echo ACGTTGCAACGT; done > many.fa
-awk 'BEGIN { srand(1) } /^>/ { print rand() "\t" substr($0, 2) "\t0\t12\ttrain" }' many.fa | sort | cut -f2- > many.bed
+awk 'BEGIN { srand(1 + ENVIRON["DRAWS"]) } /^>/ { print rand() "\t" substr($0, 2) "\t0\t12\ttrain" }' many.fa | sort | cut -f2- > many.bed
 expect "30,000 contigs and rows take seconds" 0 "written +30000 windows" timeout 20 "$FINDNA" prepare --window 12 --stride 12 --bed many.bed out many.fa
 check "all sequences are listed, and the manifest stays small" test "$(tail -n +2 out/contigs.tsv | wc -l) $(($(stat -c %s out/manifest.json) < 5000))" = "30000 1"
 rm -rf out many.fa many.bed

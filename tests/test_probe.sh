@@ -48,7 +48,7 @@ head -201 train.tsv >first.tsv
 "$FINDNA" probe --encoder none --train first.tsv --test test.csv.gz --kmer 1,2,3 --output first.json >/dev/null 2>&1
 check "a limit does not take the first rows" test -n "$(of first.json kmer)" -a "$(of first.json kmer)" != "$(of l1.json kmer)"
 # Two classes that differ in the first and the last letter of a word of six: only together do they tell the class.
-awk 'BEGIN { srand(6); print "sequence,label"; for (i = 0; i < 240; i++) { s = ""; for (k = 0; k < 3; k++) { for (j = 0; j < 6; j++) s = s substr("ACGT", 1 + int(rand() * 4), 1); x = rand() < 0.5; s = s substr("CG", 1 + x, 1) "ATAC" substr("CG", 1 + (x == i % 2), 1) } print s "," i % 2 } }' >words.csv
+awk 'BEGIN { srand(6 + ENVIRON["DRAWS"]); print "sequence,label"; for (i = 0; i < 240; i++) { s = ""; for (k = 0; k < 3; k++) { for (j = 0; j < 6; j++) s = s substr("ACGT", 1 + int(rand() * 4), 1); x = rand() < 0.5; s = s substr("CG", 1 + x, 1) "ATAC" substr("CG", 1 + (x == i % 2), 1) } print s "," i % 2 } }' >words.csv
 expect "k = 6 is among those to choose from" 0 "^kmer .*\(k = 6\)" "$FINDNA" probe --encoder none --train words.csv --test words.csv
 
 t="--train train.tsv --test test.csv.gz"

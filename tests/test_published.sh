@@ -6,7 +6,7 @@ golden=$root/../shared/golden5
 [ -d "$golden" ] || { echo "skipped - published folders: ../shared/golden5 is not available"; exit 0; }
 cp -r "$golden/ntv2_d48_hf" nt && cp -r "$golden/dnabert2_d48_hf" dnabert && cp -r "$golden/bert_d48_hf" bert && chmod -R u+w nt dnabert bert
 printf '>a\n%s\n>b\nACGTNACGTTTGACA\n' "$(for _ in $(seq 30); do printf ACGTTGCA; done)" >s.fa
-awk 'BEGIN { srand(5); print "sequence,label"; for (i = 0; i < 60; i++) { s = ""; for (j = 0; j < 48; j++) s = s substr("ACGT", 1 + int(4 * rand()), 1); print s "," i % 2 } }' >rows.csv
+awk 'BEGIN { srand(5 + ENVIRON["DRAWS"]); print "sequence,label"; for (i = 0; i < 60; i++) { s = ""; for (j = 0; j < 48; j++) s = s substr("ACGT", 1 + int(4 * rand()), 1); print s "," i % 2 } }' >rows.csv
 
 # --- Nucleotide Transformer v2
 expect "a published NTv2 is imported" 0 "wrote run .*: use it as CHECKPOINT$" "$FINDNA" import nt run
@@ -176,7 +176,7 @@ check "which leaves no run" test ! -e bad
 keeps "windows of variants" 65 "v.csv:2: the window: 900 nucleotides are [0-9]+ tokens" x.tsv "$FINDNA" score run_bert v.csv --genome genome.fa --output x.tsv --scores distance --window 900
 keeps "in rows of a search" 65 "long.csv: row 61: 2400 nucleotides are 603 tokens" x.json "$FINDNA" knn run_bert --train rows.csv --test long.csv --output x.json
 # Memory for training is planned by the number of words: 600 letters in 6-mers are as many words as 100 letters outside of 6-mers.
-for kind in words letters; do awk -v kind=$kind 'BEGIN { srand(3); print "sequence,label"; for (i = 0; i < 12; i++) { s = ""; for (k = 0; k < (kind == "words" ? 600 : 100); k++) s = s (kind == "words" ? substr("ACGT", 1 + int(rand() * 4), 1) : "N"); print s "," i % 2 } }' >$kind.csv
+for kind in words letters; do awk -v kind=$kind 'BEGIN { srand(3 + ENVIRON["DRAWS"]); print "sequence,label"; for (i = 0; i < 12; i++) { s = ""; for (k = 0; k < (kind == "words" ? 600 : 100); k++) s = s (kind == "words" ? substr("ACGT", 1 + int(rand() * 4), 1) : "N"); print s "," i % 2 } }' >$kind.csv
   "$FINDNA" finetune run --train $kind.csv run.folder=of_$kind train.epochs=1 train.batch=4 train.virtual_ranks=1 >$kind.log 2>&1; done
 check "memory is planned by words" test "$(grep -o 'about [0-9]* MB' words.log)" = "$(grep -o 'about [0-9]* MB' letters.log)" -a -n "$(grep -o 'about [0-9]* MB' words.log)"
 # BERT over 4-mers with weights of zero, as only the sequences that it accepts matter.
@@ -203,7 +203,7 @@ expect "a tokenizer that is not the model's" 65 "not the model's tokenizer" "$FI
 
 # --- fine-tuning
 cp bert/tokenizer.json run_bert/
-awk 'BEGIN { srand(5); print "sequence,label"; for (i = 0; i < 200; i++) { s = ""; for (j = 0; j < 40; j++) s = s substr("ACGT", 1 + int(4 * rand()), 1); if (i % 2) s = substr(s, 1, 15) "TATAAAGGC" substr(s, 25); print s "," i % 2 } }' >motif.csv
+awk 'BEGIN { srand(5 + ENVIRON["DRAWS"]); print "sequence,label"; for (i = 0; i < 200; i++) { s = ""; for (j = 0; j < 40; j++) s = s substr("ACGT", 1 + int(4 * rand()), 1); if (i % 2) s = substr(s, 1, 15) "TATAAAGGC" substr(s, 25); print s "," i % 2 } }' >motif.csv
 tune="optim.lr=3e-3 train.epochs=8 device.threads=1"
 for model in run run_dnabert run_bert; do
   expect "$model learns a motif" 0 "test " "$FINDNA" finetune $model --train motif.csv --test motif.csv run.folder=tuned_$model $tune

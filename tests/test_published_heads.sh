@@ -61,7 +61,7 @@ pairs() { # tokenizer.json from golden5's merges
 }
 for m in ntv2 dnabert2 bert; do cp -r "$golden/${m}_d48_hf" $m; done && chmod -R u+w ntv2 dnabert2 bert
 pairs >dnabert2/tokenizer.json && cp dnabert2/tokenizer.json bert/ && echo '{"tokenizer_class": "PreTrainedTokenizerFast"}' >bert/tokenizer_config.json
-awk 'BEGIN { srand(5); print "sequence,label"; for (i = 0; i < 64; i++) { s = ""; for (j = 0; j < 40; j++) s = s substr("ACGT", 1 + int(4 * rand()), 1); print s "," (i % 2 ? "yes" : "no") } }' >rows.csv
+awk 'BEGIN { srand(5 + ENVIRON["DRAWS"]); print "sequence,label"; for (i = 0; i < 64; i++) { s = ""; for (j = 0; j < 40; j++) s = s substr("ACGT", 1 + int(4 * rand()), 1); print s "," (i % 2 ? "yes" : "no") } }' >rows.csv
 tune="train.steps=2 train.batch=8 train.virtual_ranks=4 optim.warmup=0 device.threads=1"
 
 # --- classes, and every tensor back

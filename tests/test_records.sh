@@ -6,7 +6,7 @@ prepare="$FINDNA prepare --table"
 said() { grep -qE "$1" out.log; }
 
 # The layout of BIOSCAN-5M's metadata, with the irregularities of real files: trailing N, gaps, other letters, duplicates, empty cells.
-awk 'BEGIN { srand(5); OFS = ","
+awk 'BEGIN { srand(5 + ENVIRON["DRAWS"]); OFS = ","
   print "processid,sampleid,taxon,phylum,class,order,family,subfamily,genus,species,dna_bin,dna_barcode,country,province_state,coord-lat,coord-lon,image_measurement_value,area_fraction,scale_factor,inferred_ranks,split,index_bioscan_1M_insect,chunk"
   split("pretrain train val test key_unseen val_unseen test_unseen other_heldout", part, " ")
   for (i = 0; i < 160; i++) {
@@ -91,7 +91,7 @@ expect "a value twice in one" 64 "the value 'train' is in --val and again in --v
 expect "a column twice" 64 "the column 'Genus' is twice in --columns" $prepare bioscan.csv --columns genus,Genus x
 expect "a column of the tables" 64 "the tables have a column 'split' of their own" $prepare bioscan.csv --columns genus,split x
 check "none of these left anything" test ! -e x
-awk 'BEGIN { srand(2); print "processid\tsequence\tgenus"; split("Apis NULL N/A <NA> None nan Bombus", g, " "); for (i = 0; i < 70; i++) { s = ""; for (k = 0; k < 40; k++) s = s substr("ACGT", 1 + int(rand() * 4), 1); print (i % 5 == 1 ? "" : "P" int(i / 2)) "\t" s "\t" g[1 + i % 7] } }' >words.tsv
+awk 'BEGIN { srand(2 + ENVIRON["DRAWS"]); print "processid\tsequence\tgenus"; split("Apis NULL N/A <NA> None nan Bombus", g, " "); for (i = 0; i < 70; i++) { s = ""; for (k = 0; k < 40; k++) s = s substr("ACGT", 1 + int(rand() * 4), 1); print (i % 5 == 1 ? "" : "P" int(i / 2)) "\t" s "\t" g[1 + i % 7] } }' >words.tsv
 expect "words for missing values" 0 "^left out   50 rows lack what --require names" $prepare words.tsv --require genus words
 check "are no names" test "$(cut -f4 words/*.tsv | sort -u | tr '\n' ' ')" = "Apis Bombus genus "
 expect "records without ids, and with repeated ones" 0 "^note       14 records have no id" $prepare words.tsv none
@@ -104,7 +104,7 @@ expect "lengths" 0 "^left out   1 sequences shorter than --shortest" $prepare le
 check "of the shortest, the longest, and one whose cut ends with N" test "$(cut -f3 lengths/train.tsv | tail -n +2 | sort | paste -sd' ')" = "ACGTACGTACGT ACGTNNACGTACG GTGTACGTACGTACGT TTGTACGTACGT"
 check "one is longer, and n is N, no other letter" bash -c '[ "$(grep -oE "[0-9]+ sequences were longer" out.log)" = "1 sequences were longer" ] && ! grep -q IUPAC out.log'
 # More records than the first table of seen sequences holds: later duplicates are still found.
-awk 'BEGIN { srand(7); print "sequence,genus"; for (i = 0; i < 70000; i++) { s = ""; for (k = 0; k < 24; k++) s = s substr("ACGT", 1 + int(rand() * 4), 1); if (i % 700 == 0) first[n++] = s; print s ",G" }; for (i = 0; i < n; i++) print first[i] ",G" }' >seventy.csv
+awk 'BEGIN { srand(7 + ENVIRON["DRAWS"]); print "sequence,genus"; for (i = 0; i < 70000; i++) { s = ""; for (k = 0; k < 24; k++) s = s substr("ACGT", 1 + int(rand() * 4), 1); if (i % 700 == 0) first[n++] = s; print s ",G" }; for (i = 0; i < n; i++) print first[i] ",G" }' >seventy.csv
 expect "70,000 records" 0 "^left out   100 sequences that are equal to an earlier one" $prepare seventy.csv --val-share 0 --test-share 0 seventy
 # Columns by their names: the first name of a kind, the ranks from the largest on, whatever the order in the table.
 printf 'species,tribe,name,nucraw,subfamily,sampleid\ns,t,n,ACGTACGTACGT,u,i\n' >order.csv

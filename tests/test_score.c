@@ -1,9 +1,9 @@
 /* Scores of variants and nucleotides against a plain version: one window at a time, cut out of the genome directly. */
 #include "check.h"
+#include "draws.h"
 
 #include <unistd.h>
 
-#include "base/random.h"
 #include "data/alphabet.h"
 #include "scratch.h"
 #include "tasks/score.h"
@@ -21,7 +21,7 @@ static fd_encoder encoder;
 static uint32_t draw(uint32_t below) {
   static uint64_t count;
   uint32_t word[4];
-  fd_philox(word, fd_rng_key_of(11, FD_RNG_TEST), 1, count++);
+  fd_philox(word, drawn_key(11), 1, count++);
   return fd_below(word[0], below);
 }
 
@@ -34,7 +34,7 @@ static int set_up(void **state) {
   assert_ok(fd_device_open(&dev, &c, 0, 1));
   assert_ok(fd_network_create(&network, &c, WINDOW));
   params = calloc(network->params.size, sizeof *params);
-  fd_params_init(&network->params, 5, params);
+  fd_params_init(&network->params, drawn_seed(5), params);
   encoder = (fd_encoder){"test", network, params, dev, 3, NULL};
   FILE *out = fopen("genome.fa", "w");
   for (int k = 0; k < CONTIGS; k++) {

@@ -3,12 +3,12 @@
 source "$(dirname "$0")/lib.sh"
 tiny_shards shards
 "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=run >/dev/null 2>&1 || { not_ok "a run finishes"; exit 1; }
-awk 'BEGIN { srand(3); for (k = 1; k <= 3; k++) { print ">chr" k; for (i = 0; i < 40; i++) { t = ""; for (j = 0; j < 50; j++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t } } }' >genome.fa
+awk 'BEGIN { srand(3 + ENVIRON["DRAWS"]); for (k = 1; k <= 3; k++) { print ">chr" k; for (i = 0; i < 40; i++) { t = ""; for (j = 0; j < 50; j++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t } } }' >genome.fa
 
 # variants [PREFIX]: SNVs, an indel, two ALTs, a symbolic allele, unsorted; contigs are named PREFIX1, ...
 variants() {
   printf '##fileformat=VCFv4.2\n##contig=<ID=1>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS1\tS2\n'
-  awk -v prefix="$1" '/^>/ { k++; next } { s[k] = s[k] $0 } END { srand(5); split("T A C G", to, " "); for (i = 0; i < 60; i++) { c = 1 + i % 3; p = 1 + int(rand() * 1990); r = substr(s[c], p, 1); n = 1 + int(rand() * 4); a = to[n] == r ? to[n % 4 + 1] : to[n]; info = i % 4 ? "DP=" i ";X" : "."
+  awk -v prefix="$1" '/^>/ { k++; next } { s[k] = s[k] $0 } END { srand(5 + ENVIRON["DRAWS"]); split("T A C G", to, " "); for (i = 0; i < 60; i++) { c = 1 + i % 3; p = 1 + int(rand() * 1990); r = substr(s[c], p, 1); n = 1 + int(rand() * 4); a = to[n] == r ? to[n % 4 + 1] : to[n]; info = i % 4 ? "DP=" i ";X" : "."
     if (i == 7) a = a r; if (i == 8) a = "<DEL>"; if (i == 9) a = "*," a; if (i == 10) { r = substr(s[c], p, 3); a = "A" }
     print prefix c "\t" p "\trs" i "\t" (i % 2 ? tolower(r) : r) "\t" a "\t50\tPASS\t" info "\tGT\t0/1\t1|1" } }' genome.fa
 }

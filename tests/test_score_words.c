@@ -1,9 +1,9 @@
 /* Scores of variants by models over words, against a plain version: one window at a time, with words cut directly. */
 #include "check.h"
+#include "draws.h"
 
 #include <unistd.h>
 
-#include "base/random.h"
 #include "data/alphabet.h"
 #include "scratch.h"
 #include "tasks/score.h"
@@ -26,7 +26,7 @@ typedef struct subject {
 static uint32_t draw(uint32_t below) {
   static uint64_t count;
   uint32_t word[4];
-  fd_philox(word, fd_rng_key_of(12, FD_RNG_TEST), 1, count++);
+  fd_philox(word, drawn_key(12), 1, count++);
   return fd_below(word[0], below);
 }
 
@@ -61,7 +61,7 @@ static void open_subject(subject *s, const char *kind, int k) {
   c.model.vocabulary = s->vocabulary;
   assert_ok(fd_network_create(&s->network, &c, WINDOW));
   s->params = calloc(s->network->params.size, sizeof *s->params);
-  fd_params_init(&s->network->params, 5, s->params);
+  fd_params_init(&s->network->params, drawn_seed(5), s->params);
   s->encoder = (fd_encoder){"test", s->network, s->params, dev, 0, s->tokenizer};
 }
 

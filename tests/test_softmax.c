@@ -1,8 +1,8 @@
 /* The classifier for many classes: compared with the same steps in double precision; the same bits with any number of threads;
  * dense and sparse rows; what it learns, and how it selects its epochs. */
 #include "check.h"
+#include "draws.h"
 
-#include "base/random.h"
 #include "config/config.h"
 #include "tasks/softmax.h"
 
@@ -10,7 +10,7 @@ static uint64_t drawn;
 
 static double draw(void) {
   uint32_t word[4];
-  fd_philox(word, fd_rng_key_of(17, FD_RNG_TEST), 1, drawn++);
+  fd_philox(word, drawn_key(17), 1, drawn++);
   return word[0] / 4294967296.0;
 }
 

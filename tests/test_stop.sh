@@ -34,7 +34,7 @@ stops() {
 "$FINDNA" pretrain "$tiny" run.folder=model >model.log 2>&1 || { cat model.log; exit 1; }
 xz -dc "$root/datasets/prom_core_notata.train.tsv.xz" >train.tsv
 (head -1 train.tsv; for i in $(seq 60); do tail -n +2 train.tsv; done) >rows.tsv
-awk 'BEGIN { srand(1); for (r = 0; r < 300; r++) { printf ">r%d\n", r; for (i = 0; i < 1000; i++) printf "%s", substr("ACGT", 1 + int(4 * rand()), 1); print "" } }' >long.fa
+awk 'BEGIN { srand(1 + ENVIRON["DRAWS"]); for (r = 0; r < 300; r++) { printf ">r%d\n", r; for (i = 0; i < 1000; i++) printf "%s", substr("ACGT", 1 + int(4 * rand()), 1); print "" } }' >long.fa
 sed '/^>/!s/.\{50\}/&N/g' long.fa >ns.fa # few windows without N
 for n in 1 2; do
   stops "embed on $n" $n 1 embed model long.fa --output out.h5 --window 200 --stride 1

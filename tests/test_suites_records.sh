@@ -3,7 +3,7 @@
 # labels that no training row has.
 source "$(dirname "$0")/lib.sh"
 # 300 species of 60 genera: a species is the sequence of its genus with mutations of its own, a row that of its species with a few more.
-awk 'BEGIN { srand(6); OFS = ","
+awk 'BEGIN { srand(6 + ENVIRON["DRAWS"]); OFS = ","
   print "processid,phylum,class,order,family,genus,species,dna_bin,dna_barcode,split"
   split("pretrain train train train val test key_unseen val_unseen test_unseen other_heldout", part, " ")
   for (g = 0; g < 60; g++) { base = ""; for (k = 0; k < 72; k++) base = base substr("ACGT", 1 + int(rand() * 4), 1)

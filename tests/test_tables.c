@@ -1,11 +1,11 @@
 /* Tables of labelled sequences in every form, names of classes, and the parts of rows: which leak, and which are held out. */
 #include "check.h"
+#include "draws.h"
 
 #include <lzma.h>
 #include <unistd.h>
 #include <zlib.h>
 
-#include "base/random.h"
 #include "data/alphabet.h"
 #include "data/table.h"
 #include "data/unsplit.h"
@@ -15,7 +15,7 @@ static uint64_t counter;
 
 static uint32_t draw(uint32_t n) {
   uint32_t word[4];
-  fd_philox(word, fd_rng_key_of(17, FD_RNG_TEST), 0, counter++);
+  fd_philox(word, drawn_key(17), 0, counter++);
   return fd_below(word[0], n);
 }
 

@@ -1,6 +1,7 @@
 /* The components of the probe against plain versions: k-mers, scores, whitening, the classifier and its optimum, splits, features
  * of any length; and the context tables. */
 #include "check.h"
+#include "draws.h"
 
 #include "data/table.h"
 #include "tasks/context.h"
@@ -13,14 +14,14 @@ static uint64_t counter;
 
 static uint32_t draw(uint32_t n) {
   uint32_t word[4];
-  fd_philox(word, fd_rng_key_of(17, FD_RNG_TEST), 0, counter++);
+  fd_philox(word, drawn_key(17), 0, counter++);
   return fd_below(word[0], n);
 }
 
 static double normal(void) {
   float pair[2];
   uint32_t word[4];
-  fd_philox(word, fd_rng_key_of(17, FD_RNG_TEST), 1, counter++);
+  fd_philox(word, drawn_key(17), 1, counter++);
   fd_normal_pair(pair, word[0], word[1]);
   return (double)pair[0];
 }
@@ -276,7 +277,7 @@ static void features_know_no_padding(void **state) {
   assert_ok(fd_device_open(&dev, &c, 0, 1));
   assert_ok(fd_network_create(&network, &c, 100));
   float *params = calloc(network->params.size, sizeof *params);
-  fd_params_init(&network->params, 5, params);
+  fd_params_init(&network->params, drawn_seed(5), params);
   fd_encoder encoder = {"test", network, params, dev, 3, NULL};
   fd_table table = random_table(300, 150);
   for (int kind = FD_FEATURES_TOKENS; kind <= FD_FEATURES_BOTH; kind++) {
@@ -421,7 +422,7 @@ static void check_probe(const fd_encoder encoder[3], float *params, int classes)
                               .seeds = PROBE_SEEDS,
                               .selection = 0.3,
                               .untrained = 1,
-                              .run_seed = 40,
+                              .run_seed = drawn_seed(40),
                               .kmers = 1,
                               .joined = 1,
                               .ks = 3,
@@ -433,7 +434,7 @@ static void check_probe(const fd_encoder encoder[3], float *params, int classes)
   assert_int_equal(r.items, 7);
   for (int seed = 0; seed < PROBE_SEEDS; seed++) {
     a = (asked){.table = {&train, &test}};
-    fd_params_init(&encoder->network->params, 40 + (uint64_t)seed, params);
+    fd_params_init(&encoder->network->params, drawn_seed(40) + (uint64_t)seed, params);
     for (int i = 0; i < 3; i++) {
       assert_string_equal(r.item[2 * i].name, encoder[i].name);
       check_encoder(&a, &encoder[i], &r.item[2 * i], seed);
@@ -462,7 +463,7 @@ static void a_probe_is_fitted_step_by_step(void **state) {
   assert_ok(fd_network_create(&network, &c, 60));
   for (int i = 0; i < 3; i++) {
     params[i] = malloc(network->params.size * sizeof *params[i]);
-    fd_params_init(&network->params, 5 + (uint64_t)i, params[i]);
+    fd_params_init(&network->params, drawn_seed(5) + (uint64_t)i, params[i]);
     encoder[i] = (fd_encoder){names[i], network, params[i], dev, 2, NULL};
   }
   for (int classes = 2; classes <= MOST_CLASSES; classes++) check_probe(encoder, params[2], classes);

@@ -1,7 +1,7 @@
 /* Tokenizers: golden values, spans, and byte-pair encoding against a plain quadratic version. */
 #include "tokens.h"
+#include "draws.h"
 
-#include "base/random.h"
 #include "data/tokenizer_bpe.h"
 
 enum { WORDS = 1024 };
@@ -11,7 +11,7 @@ static uint64_t drawn;
 /* A random number below n, from a separate stream. */
 static int below_number(int n) {
   uint32_t word[4];
-  fd_philox(word, fd_rng_key_of(5, FD_RNG_TEST), 0, drawn++);
+  fd_philox(word, drawn_key(5), 0, drawn++);
   return (int)fd_below(word[0], (uint32_t)n);
 }
 

@@ -31,7 +31,7 @@ static float *random_rows(int T) {
   float *x = calloc((size_t)T * FD_SYMBOLS, sizeof *x);
   for (int t = 0; t < T; t++) {
     uint32_t word[4];
-    fd_philox(word, fd_rng_key_of(1, FD_RNG_TEST), 9, (uint64_t)t);
+    fd_philox(word, drawn_key(1), 9, (uint64_t)t);
     x[t * FD_SYMBOLS + (int)fd_below(word[0], 4)] = 1;
   }
   return x;
@@ -157,7 +157,7 @@ static fd_windows chain_windows(int count, int length, uint64_t seed) {
   fd_windows w = {count, length, malloc((size_t)(count * length)), NULL, NULL};
   for (int i = 0; i < count * length; i++) {
     uint32_t word[4];
-    fd_philox(word, fd_rng_key_of(seed, FD_RNG_TEST), 1, (uint64_t)i);
+    fd_philox(word, drawn_key(seed), 1, (uint64_t)i);
     int t = i % length;
     w.symbols[i] = t >= 2 && fd_unit(word[0]) < 0.9f ? next[w.symbols[i - 2]][w.symbols[i - 1]] : (uint8_t)fd_below(word[1], 4);
   }
@@ -440,7 +440,7 @@ static void gradients_equal_finite_differences(void **state) {
       for (int of = 0; of < 3; of++) {
         const fd_param *p = &r.network->params.item[k];
         uint32_t word[4];
-        fd_philox(word, fd_rng_key_of(5, FD_RNG_TEST), (uint64_t)(8 * k + n), (uint64_t)of);
+        fd_philox(word, drawn_key(5), (uint64_t)(8 * k + n), (uint64_t)of);
         size_t i = p->offset + fd_below(word[0], (uint32_t)p->size);
         float h = 0.004f;
         double slope = (loss_with(&r, i, w[i] + h) - loss_with(&r, i, w[i] - h)) / (2 * (double)h);

@@ -12,10 +12,10 @@ make_inputs() {
   in=$scratch/in
   local slice=$root/datasets/human_chr20_slice
   mkdir -p "$in" && cd "$in" || exit 1
-  awk 'BEGIN { srand(3); for (k = 1; k <= 2; k++) { print ">chr" k; for (i = 0; i < 30; i++) { t = ""; for (j = 0; j < 50; j++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t } } }' >genome.fa
+  awk 'BEGIN { srand(3 + ENVIRON["DRAWS"]); for (k = 1; k <= 2; k++) { print ">chr" k; for (i = 0; i < 30; i++) { t = ""; for (j = 0; j < 50; j++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t } } }' >genome.fa
   gzip -kn genome.fa
-  awk 'BEGIN { srand(7); for (s = 0; s < 6; s++) { t = ""; for (i = 0; i < 40 + s * 5; i++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print ">s" s "\n" t } }' >some.fa
-  awk 'BEGIN { srand(5); print "sequence,label"; for (i = 0; i < 32; i++) { t = ""; for (j = 0; j < 40; j++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t "," i % 2 } }' >rows.csv
+  awk 'BEGIN { srand(7 + ENVIRON["DRAWS"]); for (s = 0; s < 6; s++) { t = ""; for (i = 0; i < 40 + s * 5; i++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print ">s" s "\n" t } }' >some.fa
+  awk 'BEGIN { srand(5 + ENVIRON["DRAWS"]); print "sequence,label"; for (i = 0; i < 32; i++) { t = ""; for (j = 0; j < 40; j++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t "," i % 2 } }' >rows.csv
   { printf '##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n'; awk '/^>/ { c = substr($1, 2); row = 0; next } row++ % 9 == 4 { r = substr($0, 7, 1); print c "\t" (row - 1) * 50 + 7 "\tv" row "\t" r "\t" (r == "A" ? "G" : "A") "\t.\t.\tX" }' genome.fa; } >some.vcf
   printf 'chr1\t100\t160\nchr2\t10\t90\n' >some.bed
   "$FINDNA" prepare --window 61 --count 64 --val-count 16 --max-n 0 --seed 1 --bed "$slice.bed" shards "$slice.2bit" >log 2>&1 &&
