@@ -134,47 +134,56 @@ static inline void run_backward(trial *t, fd_pass *pass) {
   assert_true(isnan(t->g[t->params.size]));
 }
 
-/* The slope of the loss when parameters first .. first + n - 1 move along `sign`, extrapolated from a step and half of it;
- * *noise: its possible rounding error; *apart: how far the slopes over both steps are apart. */
-static inline double slope_along(trial *t, fd_pass *pass, size_t first, size_t n, const float *sign, double *noise,
-                                 double *apart) {
-  const float step = 4e-3f;
-  double slope[2], squares = 0;
-  float *kept = malloc((n + 1) * sizeof *kept);
-  memcpy(kept, t->w + first, n * sizeof *kept);
-  for (int half = 0; half < 2; half++) {
-    double side[2], h = (double)step / (1 + half);
-    for (int k = 0; k < 2; k++) {
-      for (size_t i = 0; i < n; i++) t->w[first + i] = kept[i] + (k ? (float)h : -(float)h) * sign[i];
-      run_forward(t, pass);
-      side[k] = loss_of(pass, &squares);
-    }
-    slope[half] = (side[1] - side[0]) / (2 * h);
+/* The difference quotient of the loss as parameters first .. first + n - 1, which are `kept`, move along `sign` by `step` either
+ * way; *squares: that of loss_of. */
+static inline double quotient_of(trial *t, fd_pass *pass, size_t first, size_t n, const float *kept, const float *sign,
+                                 float step, double *squares) {
+  double side[2];
+  for (int k = 0; k < 2; k++) {
+    for (size_t i = 0; i < n; i++) t->w[first + i] = kept[i] + (k ? step : -step) * sign[i];
+    run_forward(t, pass);
+    side[k] = loss_of(pass, squares);
   }
   memcpy(t->w + first, kept, n * sizeof *kept);
+  return (side[1] - side[0]) / (2 * (double)step);
+}
+
+/* The slope of the loss when parameters first .. first + n - 1 move along `sign`: steps are halved until the slopes extrapolated
+ * from two of them and from the next two are within `close` and the rounding error *noise. 0 if they never are before the noise,
+ * which grows as steps shrink, exceeds 20 `close`. */
+static inline int slope_along(trial *t, fd_pass *pass, size_t first, size_t n, const float *sign, double close, double *slope,
+                              double *noise) {
+  float *kept = malloc((n + 1) * sizeof *kept), step = 8e-3f;
+  double quotient[2] = {0, 0}, squares, before;
+  int is_found = 0;
+  memcpy(kept, t->w + first, n * sizeof *kept);
+  for (int k = 0; !is_found && (k < 3 || *noise <= 20 * close); k++) {
+    quotient[0] = quotient[1], before = *slope;
+    quotient[1] = quotient_of(t, pass, first, n, kept, sign, step /= 2, &squares);
+    *slope = (4 * quotient[1] - quotient[0]) / 3;
+    *noise = 1.5e-6 * sqrt(squares) / (double)step;
+    is_found = k > 1 && fabs(*slope - before) <= close + *noise;
+  }
   free(kept);
-  *noise = 3e-6 * sqrt(squares) / (double)step;
-  *apart = fabs(slope[0] - slope[1]);
-  return (4 * slope[1] - slope[0]) / 3;
+  return is_found;
 }
 
 /* Fails unless the gradient by these parameters is the slope of the loss along random directions. Returns 0, without a
- * comparison, if the loss is so curved that the slopes over a step and over half of it differ by more than `most` of the
- * gradient's size. */
-static inline int gradient_is_slope(trial *t, fd_pass *pass, const char *what, size_t first, size_t n, double most) {
-  double along = 0, squares = 0, noise, apart;
+ * comparison, if the loss is too curved for a slope. */
+static inline int gradient_is_slope(trial *t, fd_pass *pass, const char *what, size_t first, size_t n) {
+  double along = 0, squares = 0, slope = 0, noise = 0;
   float *sign = malloc((n + 1) * sizeof *sign);
   for (size_t i = 0; i < n; i++) {
     sign[i] = word() & 1 ? 1 : -1;
     along += (double)(sign[i] * t->g[first + i]);
     squares += (double)t->g[first + i] * (double)t->g[first + i];
   }
-  double slope = slope_along(t, pass, first, n, sign, &noise, &apart), bound = 3e-3 * sqrt(squares) + noise;
-  int is_straight = !(apart > most * sqrt(squares) + noise);
-  if (is_straight && !(fabs(along - slope) <= bound))
+  int is_found = slope_along(t, pass, first, n, sign, 1e-3 * sqrt(squares), &slope, &noise);
+  double bound = 3e-3 * sqrt(squares) + 2 * noise;
+  if (is_found && !(fabs(along - slope) <= bound))
     fail_msg("%s: gradient %.9g, slope %.9g, bound %.3g", what, along, slope, bound);
   free(sign);
-  return is_straight;
+  return is_found;
 }
 
 static inline int open_device(void **state) {

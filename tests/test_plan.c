@@ -191,7 +191,7 @@ static void try_graph(trial *t, account *sum) {
     memcpy(g, t->g, t->params.size * sizeof *g);
     same_held(t, g, pass, sum);
     same_gradients(t, g, apart);
-    sum->learn++, sum->compared += gradient_is_slope(t, pass, "all parameters", 0, t->params.size, 2e-2);
+    sum->learn++, sum->compared += gradient_is_slope(t, pass, "all parameters", 0, t->params.size);
   }
   free(g);
   fd_pass_destroy(&pass), fd_pass_destroy(&apart);
