@@ -33,6 +33,12 @@ ranks() {
   [ $code != 124 ] || echo "stopped after 300 s: findna $*" >&2
   return $code
 }
+# stand_in NAME TEXT: a shell script NAME with this text, found before other programs of this name
+stand_in() {
+  mkdir -p "$scratch/bin"
+  [[ :$PATH: == *":$scratch/bin:"* ]] || export PATH=$scratch/bin:$PATH
+  printf '#!/bin/sh\n%s\n' "$2" >"$scratch/bin/$1" && chmod +x "$scratch/bin/$1"
+}
 # tiny_shards FOLDER: 512 training and 64 held-out windows of 61 nucleotides of the shipped human slice
 tiny_shards() { "$FINDNA" prepare --window 61 --count 512 --val-count 64 --max-n 0 --seed 1 --shard-windows 200 --bed "$root/datasets/human_chr20_slice.bed" "$1" "$root/datasets/human_chr20_slice.2bit" >prepare.log 2>&1 || { cat prepare.log; exit 1; }; }
 # state_of RUN: the state_id of the run's newest checkpoint

@@ -4,9 +4,7 @@
 source "$(dirname "$0")/lib.sh"
 build=$(dirname "$FINDNA") check=$root/tests/gpu/check.sh
 if ldd "$FINDNA" | grep -q asan; then echo "skipped - GPU check: tested without sanitizers"; exit 0; fi
-mkdir bin
-export PATH=$scratch/bin:$PATH OUT=$scratch/logs PYTHON=$scratch/bin/python PEAK=1
-stand_in() { printf '#!/bin/sh\n%s\n' "$2" >"bin/$1"; chmod +x "bin/$1"; }
+export OUT=$scratch/logs PYTHON=$scratch/bin/python PEAK=1
 stand_in python 'case $1 in -c) ;; -) exec python3 "$@" ;; *) while read -r line; do echo "0.500000 1234"; done ;; esac'
 stand_in ncu 'echo "$@" >>'"$scratch"'/profiled; printf "%s\n" "\"ID\",\"Kernel Name\",\"Metric Name\",\"Metric Unit\",\"Metric Value\"" "\"0\",\"void (anonymous namespace)::gather(int)\",\"gpu__time_duration.sum\",\"us\",\"7.5\""'
 stand_in nvidia-smi '[ $# -gt 0 ] || exit 0; for used in 100 1100 5100; do echo $used; sleep 0.2; done; exec sleep 60'
