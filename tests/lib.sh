@@ -39,6 +39,15 @@ stand_in() {
   [[ :$PATH: == *":$scratch/bin:"* ]] || export PATH=$scratch/bin:$PATH
   printf '#!/bin/sh\n%s\n' "$2" >"$scratch/bin/$1" && chmod +x "$scratch/bin/$1"
 }
+# processes NAME ARGUMENT: the pids of this test's processes with this name (findna, mpirun, or "findna|mpirun") and this argument, oldest first.
+# They are known by their folder: another test, perhaps of another checkout, may have processes with the same arguments.
+processes() {
+  local pid
+  for pid in $(pgrep -x -- "$1"); do
+    [ "/proc/$pid/cwd" -ef "$scratch" ] && grep -qzxF -- "$2" "/proc/$pid/cmdline" 2>/dev/null && echo "$pid"
+  done
+  return 0
+}
 # tiny_shards FOLDER: 512 training and 64 held-out windows of 61 nucleotides of the shipped human slice
 tiny_shards() { "$FINDNA" prepare --window 61 --count 512 --val-count 64 --max-n 0 --seed 1 --shard-windows 200 --bed "$root/datasets/human_chr20_slice.bed" "$1" "$root/datasets/human_chr20_slice.2bit" >prepare.log 2>&1 || { cat prepare.log; exit 1; }; }
 # state_of RUN: the state_id of the run's newest checkpoint

@@ -110,7 +110,7 @@ check "which exists" state_of hup
 hangs_up "an ignored HUP (nohup) does not" 0 env --ignore-signal=HUP "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=nohup $few
 rm bin/mpirun
 hangs_up "HUP to the launcher of two ranks: a checkpoint and the ranks' exit code" 75 env --default-signal=HUP "$run" -n 2 -t 1 pretrain "$root/tests/tiny.yaml" run.folder=two train.steps=1000000
-check "and no rank keeps running" bash -c '! pgrep -f "[r]un.folder=two " >/dev/null'
+check "and no rank keeps running" test -z "$(processes findna run.folder=two)"
 few="run.folder=slots train.steps=2 eval.every=0"
 expect "a core with two hardware threads, where mpirun counts one slot" 0 "finished" env HWLOC_SYNTHETIC="package:1 core:1 pu:2" HWLOC_THISSYSTEM=1 "$run" -n 2 -t 1 pretrain "$root/tests/tiny.yaml" $few
 expect "more ranks than slots, and OMP_NUM_THREADS" 0 "finished" env OMP_NUM_THREADS=8 "$run" -n 4 pretrain "$root/tests/tiny.yaml" $few --restart

@@ -90,29 +90,28 @@ longer="train.steps=400 checkpoint.every=50 eval.every=0"
 train 1 long $longer
 (train 2 signalled $longer) & pid=$!
 until grep -qs '"step": *20[,}]' signalled/metrics.jsonl; do sleep 0.05; kill -0 $pid 2>/dev/null || break; done
-pkill -TERM -f "run.folder=signalled" -n
+kill -TERM $(processes findna run.folder=signalled | tail -1)
 wait $pid; code=$?
 check "a signal to one rank ends the job with 75" test $code = 75
 train 4 signalled $longer
 check "signalled and resumed on 4 ranks: same bits" same long signalled
 
-# TERM to launch/run, as a scheduler or a terminal sends it. launch/run forwards the signal one second after the start at the earliest.
-slow="train.steps=1500 checkpoint.every=300 eval.every=0"
-train 1 slow $slow
-(ASAN_OPTIONS=detect_leaks=0 FINDNA=$FINDNA exec "$root/launch/run" -n 2 pretrain "$tiny" run.folder=termed $slow >termed.log 2>&1) & pid=$!
+# TERM to launch/run, as a scheduler or a terminal sends it. launch/run forwards the signal one second after the start at the earliest: late messages
+# keep the ranks from finishing before.
+(ASAN_OPTIONS=detect_leaks=0 FINDNA=$FINDNA FINDNA_LINK_DELAY=10 exec "$root/launch/run" -n 2 pretrain "$tiny" run.folder=termed $longer >termed.log 2>&1) & pid=$!
 until grep -qs '"step": *20[,}]' termed/metrics.jsonl; do sleep 0.05; kill -0 $pid 2>/dev/null || break; done
 kill -TERM $pid
 wait $pid; code=$?
 check "TERM to launch/run: a checkpoint and 75" test $code = 75
-train 1 termed $slow
-check "and resumed: same bits" same slow termed
+train 1 termed $longer
+check "and resumed: same bits" same long termed
 
 # kill -9 at random instants, during steps and checkpoints; at the end the same bits.
 mkdir killed
 for i in $(seq 1 12); do
   (train $((1 << (i % 3))) killed $longer checkpoint.every=7) & pid=$!
   sleep 0.$((RANDOM % 8 + 3))
-  pkill -KILL -f "run.folder=killed"
+  kill -KILL $(processes 'mpirun|findna' run.folder=killed) 2>/dev/null
   wait $pid 2>/dev/null
 done
 train 2 killed $longer checkpoint.every=7

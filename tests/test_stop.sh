@@ -10,17 +10,30 @@ allowed=2500 # ms: a second, and a margin for a busy machine
 if ldd "$FINDNA" | grep -q asan; then allowed=6000; fi
 # gone PID: waits until the process has ended
 gone() { while grep -qs '^State:.[^Z]' "/proc/${1-}/status"; do sleep 0.01; done; }
-# stops NAME RANKS SECONDS COMMAND...: sends TERM to every rank, SECONDS after the start of the command: the first rank ends in time
+# started N ARGUMENT: waits until N ranks with this argument catch TERM, or the job has ended, and prints their pids
+started() {
+  local pid pids catching
+  while :; do
+    pids=$(processes findna "$2") catching=0
+    for pid in $pids; do
+      (($(sed -n 's/^SigCgt:[[:space:]]*/0x/p' "/proc/$pid/status" 2>/dev/null || echo 0) & 0x4000)) && catching=$((catching + 1))
+    done
+    [ $catching -lt "$1" ] && kill -0 $job 2>/dev/null || break
+    sleep 0.02
+  done
+  echo $pids
+}
+# stops NAME RANKS SECONDS COMMAND...: sends TERM to every rank, SECONDS after all have started: the first rank ends in time
 # (mpirun is slow to end the others once one rank has ended with 75), the exit code is 75, and no out* is left
 stops() {
   local name=$1 n=$2 wait=$3 code=0 start took pids launch=""
   shift 3
   [ "$n" = 1 ] || launch="mpirun -n $n --oversubscribe --bind-to none"
   timeout 60 $launch "$FINDNA" "$@" >stop.log 2>&1 & local job=$!
+  pids=$(started $n $1)
   sleep "$wait"
-  pids=$(pgrep -f "^$FINDNA $1 ")
   start=$(ms)
-  [ -n "$pids" ] && kill -TERM $pids
+  kill -TERM $pids 2>/dev/null || pids=""
   gone "${pids%%[!0-9]*}"
   took=$(($(ms) - start))
   wait $job || code=$?
@@ -37,12 +50,12 @@ xz -dc "$root/datasets/prom_core_notata.train.tsv.xz" >train.tsv
 awk 'BEGIN { srand(1 + ENVIRON["DRAWS"]); for (r = 0; r < 300; r++) { printf ">r%d\n", r; for (i = 0; i < 1000; i++) printf "%s", substr("ACGT", 1 + int(4 * rand()), 1); print "" } }' >long.fa
 sed '/^>/!s/.\{50\}/&N/g' long.fa >ns.fa # few windows without N
 for n in 1 2; do
-  stops "embed on $n" $n 1 embed model long.fa --output out.h5 --window 200 --stride 1
-  stops "score of nucleotides on $n" $n 1 score model long.fa --output out.bedgraph --window 400 --mask-every 400
-  stops "prepare on $n, placing windows" $n 1 prepare --window 50 --max-n 0 --count 3000000 out ns.fa
+  stops "embed on $n" $n 0.7 embed model long.fa --output out.h5 --window 200 --stride 1
+  stops "score of nucleotides on $n" $n 0.7 score model long.fa --output out.bedgraph --window 400 --mask-every 400
+  stops "prepare on $n, placing windows" $n 0.7 prepare --window 50 --max-n 0 --count 3000000 out ns.fa
 done
-stops "prepare, writing shards" 1 1 prepare --window 900 --count 400000 --shard-windows 500 out long.fa
-stops "fine-tuning, the rows of the test" 1 1 finetune model --train train.tsv --test rows.tsv run.folder=tuned train.steps=1 eval.every=1000 --restart
+stops "prepare, writing shards" 1 0.7 prepare --window 900 --count 400000 --shard-windows 500 out long.fa
+stops "fine-tuning, the rows of the test" 1 0.7 finetune model --train train.tsv --test rows.tsv run.folder=tuned train.steps=1 eval.every=1000 --restart
 rm -rf tuned
 
 # A phase that never checks for stops: the guard ends it. The fault library makes a call take long.
@@ -51,9 +64,9 @@ else
   ${CC:-gcc} -O1 -shared -fPIC -o fault.so "$root/tests/faults/fault.c" -ldl
   for n in 1 2; do
     export LD_PRELOAD=$PWD/fault.so FAULT=open:1:sleep=30:run.lock
-    stops "stuck in taking the run folder, $n" $n 2 pretrain "$tiny" run.folder=run
+    stops "stuck in taking the run folder, $n" $n 1 pretrain "$tiny" run.folder=run
     export FAULT=fsync:1:spin:config.used
-    stops "spinning in setting up the run, $n" $n 2 pretrain "$tiny" run.folder=run
+    stops "spinning in setting up the run, $n" $n 1 pretrain "$tiny" run.folder=run
     unset LD_PRELOAD FAULT
   done
 fi
@@ -61,8 +74,8 @@ fi
 # TERM to one rank of four: the others learn of it with the next heartbeats of the watchdog.
 code=0
 mpirun -n 4 --oversubscribe --bind-to none "$FINDNA" embed model long.fa --output out.h5 --window 200 --stride 1 >one.log 2>&1 & job=$!
-sleep 1.5
-victim=$(pgrep -n -f "^$FINDNA embed ")
+victim=$(started 4 embed | sed 's/.* //')
+sleep 0.5
 start=$(ms); kill -TERM "$victim"
 gone "$victim"
 took=$(($(ms) - start))
@@ -80,8 +93,8 @@ check "with a checkpoint" test -n "$(state_of trained)"
 
 # An evaluation is skipped in favour of the checkpoint, and repeated on resume: in the middle of a run and at its end, on one rank and on
 # two.
-"$FINDNA" prepare --window 61 --count 512 --val-count 20000 --max-n 0 --seed 1 --bed "$root/datasets/human_chr20_slice.bed" held "$root/datasets/human_chr20_slice.2bit" >prepare.log 2>&1 || { cat prepare.log; exit 1; }
-long="data.shards=held train.steps=6 eval.every=3 eval.windows=20000 checkpoint.every=0 comm.check_every=0"
+"$FINDNA" prepare --window 61 --count 512 --val-count 10000 --max-n 0 --seed 1 --bed "$root/datasets/human_chr20_slice.bed" held "$root/datasets/human_chr20_slice.2bit" >prepare.log 2>&1 || { cat prepare.log; exit 1; }
+long="data.shards=held train.steps=6 eval.every=3 eval.windows=10000 checkpoint.every=0 comm.check_every=0"
 lines() { grep -v '"resume"' "$1/metrics.jsonl" | sed 's/"seconds":.*//'; }
 "$FINDNA" pretrain "$tiny" run.folder=whole $long >whole.log 2>&1
 # struck RANKS STEP: TERM during the evaluation of step STEP
@@ -90,9 +103,9 @@ struck() {
   [ "$n" = 1 ] || launch="mpirun -n $n --oversubscribe --bind-to none"
   rm -rf given
   $launch "$FINDNA" pretrain "$tiny" run.folder=given $long >given.log 2>&1 & job=$!
+  pids=$(started $n run.folder=given)
   until grep -qs "\"kind\":\"step\",\"step\":$((step - 1))," given/metrics.jsonl || ! kill -0 $job 2>/dev/null; do sleep 0.01; done
   sleep 0.1 # a step takes some milliseconds, the evaluation more than 0.3 s
-  pids=$(pgrep -f "^$FINDNA pretrain .*run.folder=given")
   start=$(ms); [ -n "$pids" ] && kill -TERM $pids
   gone "${pids%%[!0-9]*}"
   took=$(($(ms) - start))

@@ -12,7 +12,7 @@ stopped() {
   local job=$!
   until ls stopped$1/ckpt/step_* >/dev/null 2>&1 || ! kill -0 $job; do sleep 0.1; done
   sleep 1.2 # two heartbeats
-  for pid in $(pgrep -f "findna pretrain .*run.folder=stopped$1"); do
+  for pid in $(processes findna run.folder=stopped$1); do
     grep -qz "^OMPI_COMM_WORLD_RANK=$1$" /proc/$pid/environ 2>/dev/null && victim=$pid
   done
   start=$(now); kill -STOP "$victim"
@@ -26,7 +26,7 @@ stopped() {
 if [ "$(ranks 2 doctor 2>/dev/null | grep -c 'no watchdog')" != 0 ]; then echo "skipped - watchdog: this MPI has no MPI_THREAD_MULTIPLE"; exit 0; fi
 stopped 2
 stopped 0
-kill -KILL $(pgrep -f "findna pretrain .*run.folder=stopped") 2>/dev/null
+kill -KILL $(processes findna run.folder=stopped2) $(processes findna run.folder=stopped0) 2>/dev/null
 
 # orphaned NAME COMMAND...: kills mpirun in the middle of a training; its ranks must end by themselves
 orphaned() {

@@ -3,7 +3,7 @@
 # and resumed on a random number of ranks. The final state_id must be that of an uninterrupted run, and the log of windows must have each
 # window of an epoch once. TRIALS (500) and SEED (1) may be set; failing trials are kept.
 source "$(dirname "$0")/../lib.sh"
-trials=${TRIALS:-500} RANDOM=${SEED:-1}
+trials=${TRIALS:-500}
 tiny_shards shards
 run="$root/tests/tiny.yaml train.steps=120 checkpoint.every=8 eval.every=40 log.windows=true"
 start() { # RANKS FOLDER
@@ -21,12 +21,12 @@ for ((i = 1; i <= trials; i++)); do
   delay=$((delay % took))
   { start 4 $f; } 2>/dev/null & job=$!
   sleep "$(printf '%d.%03d' $((delay / 1000)) $((delay % 1000)))"
-  pids=($(pgrep -f "$FINDNA pretrain .*run.folder=$f\$" | grep -v "^$job\$"))
+  pids=($(processes findna run.folder=$f))
   [ -s $f/metrics.jsonl ] && where=training
   compgen -G "$f/ckpt/.tmp-*" >/dev/null && where=checkpoint
   grep -q 'finished:' $f.log 2>/dev/null && where="end"
   if [ ${#pids[@]} -gt 0 ]; then
-    if [ $victims = 0 ]; then kill -9 "${pids[RANDOM % ${#pids[@]}]}" 2>/dev/null; else kill -9 $(pgrep -f "run.folder=$f\$") 2>/dev/null; fi
+    if [ $victims = 0 ]; then kill -9 "${pids[RANDOM % ${#pids[@]}]}" 2>/dev/null; else kill -9 $(processes 'mpirun|findna' run.folder=$f) 2>/dev/null; fi
   fi
   wait $job 2>/dev/null || true
   phase[$where]=$((${phase[$where]:-0} + 1))

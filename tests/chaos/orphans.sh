@@ -3,7 +3,7 @@
 # end within comm.limit. Every third trial starts the ranks through a shell, every second one keeps the processors busy.
 # TRIALS (60) and SEED (1) may be set; KEEP=1 prints every trial.
 source "$(dirname "$0")/../lib.sh"
-trials=${TRIALS:-60} RANDOM=${SEED:-1} limit=30
+trials=${TRIALS:-60} limit=30
 tiny_shards shards
 run="$root/tests/tiny.yaml train.steps=100000 checkpoint.every=20 device.threads=1 comm.limit=$limit"
 export ASAN_OPTIONS=detect_leaks=0 FINDNA
