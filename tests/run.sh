@@ -39,12 +39,12 @@ if [ "${1-}" = --one ]; then
   exit 0
 fi
 
-# These run one at a time: they measure times, count processes, or need ports and disks of their own.
-alone=" test_cluster.sh test_faults.sh test_launch.sh test_laws.sh test_link.sh test_memory.sh test_mpich.sh test_stop.sh test_watchdog.sh "
+# This one runs alone: its hosts have a network and time limits of their own.
+alone=" test_cluster.sh "
 # These build in this folder, hence one after another, but beside other tests.
-builds=" test_bundle.sh test_library.sh test_machine_code.sh test_packages.sh test_probe.sh test_registers.sh test_spills.sh "
-# These take long and would be among the last, with an idle core beside them: they begin first.
-long=" test_suites_records.sh test_tutorial.sh "
+builds=" test_bundle.sh test_library.sh test_machine_code.sh test_mpich.sh test_packages.sh test_probe.sh test_registers.sh test_spills.sh "
+# These take long, some of them waiting, and would be among the last, with an idle core beside them: they begin first.
+long=" test_suites_records.sh test_tutorial.sh test_stop.sh test_link.sh test_watchdog.sh test_laws.sh test_golden.c "
 export RESULTS=$(mktemp -d)
 trap 'rm -rf "$RESULTS"' EXIT
 if [ $# -gt 0 ]; then names=("$@"); else names=($(ls tests/test_*.c tests/test_*.sh | sed 's|tests/||')); fi
