@@ -39,7 +39,8 @@ for lr in 0 0.3; do
 done
 numbers() { grep -A6 "\"name\": \"$2\"" lr_$1.json | grep -E '"(accuracy|f1|mcc)"'; }
 check "the untrained network has the weights that a run began with" test -n "$(numbers 0 student)" -a "$(numbers 0.3 untrained)" = "$(numbers 0 student)"
-check "which training changed" test "$(numbers 0.3 untrained)" != "$(numbers 0.3 student)"
+for lr in 0 0.3; do "$FINDNA" embed lr_$lr --encoder student queries.tsv --output lr_$lr.tsv >/dev/null 2>&1; done
+check "which training changed" test -s lr_0.tsv -a -s lr_0.3.tsv -a "$(cat lr_0.tsv)" != "$(cat lr_0.3.tsv)"
 expect "numbers" 0 "2 queries have a label that no key has" "$FINDNA" knn run --train keys.tsv --test queries.tsv --output n.json
 check "the same scores" test "$(grep -A4 '"kmer"' k.json | grep accuracy)" = "$(grep -A4 '"kmer"' n.json | grep accuracy)"
 "$FINDNA" knn run --train keys.tsv --test queries.tsv --threads 2 --output n2.json >/dev/null 2>&1

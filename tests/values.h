@@ -35,14 +35,20 @@ static inline double *widen(const float *x, size_t n) {
   return d;
 }
 
-/* Fails unless the fast values are within `bound` times the largest plain value, and nothing was written past their end. */
-static inline void compare(const char *what, const float *fast, const double *plain, size_t n, double bound) {
-  double largest = 1; /* sums of values around 1 cancel: the bound is relative to the size of the terms, not of the result */
+/* Fails unless the fast values, sums of `terms` products around 1, are within `bound` times the largest plain value, and nothing
+ * was written past their end. The terms of a sum may cancel, but their errors do not: the bound is at least that of a sum of
+ * terms with random signs. */
+static inline void compare_sums(const char *what, const float *fast, const double *plain, size_t n, int terms, double bound) {
+  double largest = sqrt(terms);
   for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs(plain[i]));
   for (size_t i = 0; i < n; i++)
     if (!(fabs((double)fast[i] - plain[i]) <= bound * largest))
       fail_msg("%s[%zu] = %.9g, expected %.9g", what, i, (double)fast[i], plain[i]);
   if (!isnan(fast[n])) fail_msg("%s: written past its end", what);
+}
+
+static inline void compare(const char *what, const float *fast, const double *plain, size_t n, double bound) {
+  compare_sums(what, fast, plain, n, 1, bound);
 }
 
 static inline fd_seqs random_seqs(int cls, int longest) {
