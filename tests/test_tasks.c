@@ -54,7 +54,23 @@ static void scores_against_counting(void **state) {
   }
 }
 
-/* Mixes directions with scales 1, 1e-2 and 1e-4: after whitening the covariance is the identity. */
+/* Random directions at right angles to each other, of these lengths. */
+static void random_directions(int dims, const double *length, double *direction) {
+  for (int i = 0; i < dims; i++) {
+    double *v = direction + i * dims, squares = 0;
+    for (int c = 0; c < dims; c++) v[c] = normal();
+    for (int k = 0; k < i; k++) {
+      const double *u = direction + k * dims;
+      double along = 0;
+      for (int c = 0; c < dims; c++) along += u[c] * v[c] / (length[k] * length[k]);
+      for (int c = 0; c < dims; c++) v[c] -= along * u[c];
+    }
+    for (int c = 0; c < dims; c++) squares += v[c] * v[c];
+    for (int c = 0; c < dims; c++) v[c] *= length[i] / sqrt(squares);
+  }
+}
+
+/* Mixes directions with scales from 1 to 1e-4: after whitening the covariance is the identity. */
 static void whitening_gives_the_identity(void **state) {
   (void)state;
   enum { ROWS = 500, DIMS = 5 };
@@ -62,8 +78,7 @@ static void whitening_gives_the_identity(void **state) {
   static double y[ROWS * DIMS];
   fd_whitening *w;
   double mix[DIMS][DIMS];
-  for (int i = 0; i < DIMS; i++)
-    for (int j = 0; j < DIMS; j++) mix[i][j] = normal() * (i == 0 ? 1 : i == 1 ? 1e-2 : i == 2 ? 1e-4 : 0.3);
+  random_directions(DIMS, (const double[]){1, 1e-2, 1e-4, 0.3, 0.2}, &mix[0][0]);
   for (int r = 0; r < ROWS; r++) {
     double z[DIMS];
     for (int i = 0; i < DIMS; i++) z[i] = normal();
