@@ -39,9 +39,9 @@ expect "a folder that is in the way is not touched" 73 "is in the way" "$FINDNA"
 check "and is unchanged" test -f mine.tmp-prepare/file
 mkdir early.tmp-prepare
 expect "an empty one, left by a prepare that ended before it could lock, is used" 0 "written" "$FINDNA" prepare --window 100 --count 10 early small.fa
-mkdir held.tmp-prepare && (flock -n 9; sleep 2) 9>held.tmp-prepare/prepare.lock & sleep 0.3
+mkdir held.tmp-prepare && exec 9>held.tmp-prepare/prepare.lock && flock -n 9
 expect "two at once" 73 "in use" "$FINDNA" prepare --window 100 --count 10 held small.fa
-wait
+exec 9>&-
 expect "after the other one has ended" 0 written "$FINDNA" prepare --window 100 --count 10 held small.fa
 check "no lock stays" test -z "$(ls held | grep lock)"
 expect "aliases: 1 is chr1" 0 "left out +chr2" "$FINDNA" prepare --window 100 --count 10 --contigs 1 alias small.fa
@@ -187,11 +187,9 @@ fresh; sed -i 's|"train-00001.h5"|"../train-00001.h5"|' broken/manifest.json; sh
 if ldd "$FINDNA" | grep -q asan; then echo "skipped - replaced inputs: the fault library does not work with AddressSanitizer"
 else
   ${CC:-gcc} -O1 -shared -fPIC -o fault.so "$root/tests/faults/fault.c" -ldl
-  cp small.fa other.fa
-  (sleep 0.4; mv other.fa small.fa) &
-  expect "a file that is replaced while it is read" 65 "small.fa: was changed or replaced while it was read" env LD_PRELOAD="$PWD/fault.so" FAULT=open:1:sleep=0.8:train-00000 "$FINDNA" prepare --window 100 --count 10 replaced small.fa
+  cp small.fa small.fa.new
+  expect "a file that is replaced while it is read" 65 "small.fa: was changed or replaced while it was read" env LD_PRELOAD="$PWD/fault.so" FAULT=open:1:replace=small.fa:train-00000 "$FINDNA" prepare --window 100 --count 10 replaced small.fa
   check "and nothing is written" test -z "$(ls -d replaced* 2>/dev/null)"
-  wait
 fi
 
 # A killed run leaves no output, and the next run cleans up after it.

@@ -9,7 +9,8 @@
  *             without memory: HDF5 1.10 (its error stack allocates, and recurses until the stack overflows) and libcrypto 3
  *             (it locks a lock that it could not create)
  *     N       which call, from 1 on; "3+": that one and all later ones
- *     ACTION  an errno's number, sleep=SECONDS, spin (for ever), short (write half), flip (write one bit wrong), kill
+ *     ACTION  an errno's number, sleep=SECONDS, spin (for ever), short (write half), flip (write one bit wrong), kill,
+ *             replace=FILE (by FILE.new; the call succeeds)
  *     PATH    only files whose path contains it
  *   FAULT_RANK=R      only in rank R of an MPI job
  *   FAULT_COUNT=FILE  appends, at the end, the number of calls
@@ -69,6 +70,13 @@ static int fails(const char *call, const char *path, int *shorter) {
   if (!strcmp(plan.action, "kill")) raise(SIGKILL);
   if (!strncmp(plan.action, "sleep=", 6)) {
     usleep((useconds_t)(1e6 * atof(plan.action + 6)));
+    return 0;
+  }
+  if (!strncmp(plan.action, "replace=", 8)) {
+    const char *file = plan.action + 8;
+    char other[64];
+    snprintf(other, sizeof other, "%s.new", file);
+    if (renameat(AT_FDCWD, other, AT_FDCWD, file)) abort();
     return 0;
   }
   for (volatile int spins = !strcmp(plan.action, "spin"); spins;) {}
