@@ -205,9 +205,11 @@ expect "a tokenizer that is not the model's" 65 "not the model's tokenizer" "$FI
 cp bert/tokenizer.json run_bert/
 awk 'BEGIN { srand(5 + ENVIRON["DRAWS"]); print "sequence,label"; for (i = 0; i < 200; i++) { s = ""; for (j = 0; j < 40; j++) s = s substr("ACGT", 1 + int(4 * rand()), 1); if (i % 2) s = substr(s, 1, 15) "TATAAAGGC" substr(s, 25); print s "," i % 2 } }' >motif.csv
 tune="optim.lr=3e-3 train.epochs=8 device.threads=1"
+# learned NAME: whether the last fine-tuning is better than chance, which is 50 % with a standard deviation of 3.5
+learned() { local accuracy; accuracy=$(awk '/^test / { print $4 }' out.log); check "$1: $accuracy %" test "${accuracy%.*}" -gt 65; }
 for model in run run_dnabert run_bert; do
   expect "$model learns a motif" 0 "test " "$FINDNA" finetune $model --train motif.csv --test motif.csv run.folder=tuned_$model $tune
-  check "on its training rows" bash -c "awk '/^test / { exit !(\$4 > 85) }' out.log"
+  learned "on its training rows"
   expect "on two ranks" 0 "test " env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" finetune $model --train motif.csv --test motif.csv run.folder=two_$model $tune
   check "to the same bits" same tuned_$model two_$model
   expect "its head predicts" 0 "wrote task.tsv" "$FINDNA" embed tuned_$model s.fa --output task.tsv --pool task
@@ -231,7 +233,7 @@ rm -r two_run_dnabert/ckpt/step_* && expect "interrupted" 75 "" "$FINDNA" finetu
 expect "and resumed" 0 "test " "$FINDNA" finetune run_dnabert --train motif.csv --test motif.csv run.folder=two_run_dnabert $tune
 check "to the same bits" same tuned_run_dnabert two_run_dnabert
 expect "the mean and [CLS]" 0 "test " "$FINDNA" finetune run_dnabert --train motif.csv --test motif.csv run.folder=both $tune task.features=both
-check "learn a motif" bash -c "awk '/^test / { exit !(\$4 > 85) }' out.log"
+learned "learn a motif"
 expect "on two ranks" 0 "test " env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" finetune run_dnabert --train motif.csv --test motif.csv run.folder=both2 $tune task.features=both
 check "to the same bits" same both both2
 expect "their head predicts" 0 "wrote both.tsv" "$FINDNA" embed both s.fa --output both.tsv --pool task
@@ -241,7 +243,7 @@ check "the same" cmp both.tsv both2.tsv
 expect "k-mers have no [CLS]" 78 "the tokenizer kmer has no .CLS. token; use tokens" "$FINDNA" finetune run_fours --train motif.csv --test motif.csv run.folder=bad task.features=both
 cls="task.features=cls task.hidden=48 task.activation=tanh"
 expect "the [CLS] token, and tanh, as published classifiers have" 0 "test " "$FINDNA" finetune run_bert --train motif.csv --test motif.csv run.folder=cls $tune $cls
-check "learn a motif" bash -c "awk '/^test / { exit !(\$4 > 85) }' out.log"
+learned "learn a motif"
 expect "on two ranks" 0 "test " env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" finetune run_bert --train motif.csv --test motif.csv run.folder=cls2 $tune $cls
 check "to the same bits" same cls cls2
 expect "an activation without hidden units" 78 "task.activation has no effect without task.hidden" "$FINDNA" finetune run_bert --train motif.csv run.folder=bad task.activation=tanh
