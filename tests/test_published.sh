@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tests findna import of published folders (Nucleotide Transformer v2, DNABERT-2, BERT): what is read, refused and left out; embed and probe of imported
+# Tests findna import of published folders (Nucleotide Transformer, DNABERT-2, BERT): what is read, refused and left out; embed and probe of imported
 # models; export and renewed import. test_published.c tests the values.
 . "$(dirname "$0")/lib.sh"
 golden=$root/../shared/golden5

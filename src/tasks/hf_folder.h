@@ -17,11 +17,11 @@ typedef struct fd_hf_read_tensors {
 } fd_hf_read_tensors;
 void fd_hf_read_tensors_free(fd_hf_read_tensors *read);
 
-/* Reads a model of one of the families of model.encoder: Nucleotide Transformer v2, BERT and DNABERT-2, with its masked-word head
- * and, as the task's head, its classifier of sequences, if the files have them. Tensors are F32, F16 or BF16; a missing, unknown
- * or wrongly shaped tensor is FD_DATA and named in the message; tensors without a use here (position tables of rotary models,
- * poolers without a classifier, other heads) are listed and left out. window: nucleotides per input. The caller frees *weights
- * (the network's layout, fp32), the classifier's class names, and *read. */
+/* Reads a model of one of the families of model.encoder: Nucleotide Transformer v1 and v2, BERT, DNABERT-2, with its masked-word
+ * head and, as the task's head, its classifier of sequences, if the files have them. Tensors are F32, F16 or BF16; a missing,
+ * unknown or wrongly shaped tensor is FD_DATA and named in the message; tensors without a use here (position tables of rotary
+ * models, poolers without a classifier, other heads) are listed and left out. window: nucleotides per input. The caller frees
+ * *weights (the network's layout, fp32), the classifier's class names, and *read. */
 fd_status fd_hf_read(const char *folder, fd_config *config, int *window, float **weights, fd_class_names *classes,
                      fd_hf_read_tensors *read) FD_MUST_CHECK;
 
