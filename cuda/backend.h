@@ -133,7 +133,7 @@ inline void fd_start(fd_cuda *cuda, cudaStream_t stream, const char *name, void 
   config.attrs = &together, config.numAttrs = cluster > 1;
   cudaLaunchKernelEx(&config, kernel, arguments...);
 #else
-  (fd_emulate_argument(&arguments, sizeof arguments), ...);
+  (fd_emulate_check(&arguments), ...);
   fd_emulate_launch(stream, (const void *)kernel, shared, cluster > 1 ? grid.x : 0, [=]() {
     fd_emulate_run(
         grid, threads, shared, [=]() { kernel(arguments...); }, cluster);

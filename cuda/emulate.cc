@@ -546,7 +546,7 @@ void fd_emulate_argument(const void *argument, size_t bytes) {
     memcpy(&word, (const char *)argument + i, sizeof word);
     for (const buffer &b : buffers) of_device |= word - (uintptr_t)b.mapped < b.all; /* or the end of a buffer */
     if (of_device || word >> 32 == 0 || word >> 47) continue;
-    if ((uint32_t)word < 1 << 24) continue; /* a number, beside padding in which half of an address may be left */
+    if ((uint32_t)word < 1 << 24) continue; /* two numbers */
     if (!msync((void *)(word / page_size() * page_size()), page_size(), MS_ASYNC))
       die("a kernel is given an address of host memory");
   }

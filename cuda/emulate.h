@@ -230,6 +230,19 @@ void fd_emulate_launch(cudaStream_t stream, const void *kernel, size_t shared, u
 /* Aborts if a kernel's argument contains an address of host memory, which a GPU could not access. */
 void fd_emulate_argument(const void *argument, size_t bytes);
 
+/* The same once the padding between its members, in which half of an address may be left, is zero. Compilers that cannot clear
+ * padding check nothing. */
+template <class T>
+void fd_emulate_check(T *argument) {
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_clear_padding)
+  __builtin_clear_padding(argument);
+  fd_emulate_argument(argument, sizeof *argument);
+#endif
+#endif
+  (void)argument;
+}
+
 /* Shared by the emulator's files: setting the error that cudaGetLastError returns, aborting at a call that is forbidden during
  * stream capture, whether an address is in device memory, and how much shared memory a kernel's blocks may use. */
 void fd_emulate_work(const std::function<void()> &operation); /* of the GPU: device memory is closed to everything else */
