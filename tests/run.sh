@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs all tests (or those named as arguments, except those in WITHOUT), JOBS (3, on two cores, as many wait) at a time, and ends with
-# "N passed, N failed". SEED (1) selects the random values. Test programs print TAP; a shell test, tests/test_*.sh, prints "ok - name" or "not ok - name" per case.
+# "N passed, N failed". SEED (1) selects the random values. Test programs print TAP; a shell test, tests/test_*.sh, prints "ok - name" or
+# "not ok - name" per case.
 set -u
 export LC_ALL=C # numbers have a point, and names one order
 cd "$(dirname "$0")/.."
