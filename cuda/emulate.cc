@@ -545,8 +545,8 @@ void fd_emulate_argument(const void *argument, size_t bytes) {
     int of_device = 0;
     memcpy(&word, (const char *)argument + i, sizeof word);
     for (const buffer &b : buffers) of_device |= word - (uintptr_t)b.mapped < b.all; /* or the end of a buffer */
-    if (of_device || word >> 32 == 0 || word >> 47) continue;
-    if ((uint32_t)word < 1 << 24) continue; /* two numbers */
+    /* Two numbers are no address, even where AddressSanitizer has mapped its shadow memory. */
+    if (of_device || word >> 32 <= 0x1000 || word >> 47 || (uint32_t)word < 1 << 24) continue;
     if (!msync((void *)(word / page_size() * page_size()), page_size(), MS_ASYNC))
       die("a kernel is given an address of host memory");
   }
