@@ -7,6 +7,7 @@ test_program() { printf '#!/bin/sh\n%s\n' "$2" >"$1" && chmod +x "$1"; }
 test_program test_good 'echo "1..1"; echo "ok 1 - good"'
 test_program test_bad 'echo "ok 1 - good"; echo "not ok 2 - bad"; echo "SEED is $SEED"; exit 1'
 test_program test_crash 'echo "ok 1 - good"; kill -SEGV $$'
+test_program test_killed 'echo "ok 1 - good"; kill -KILL $PPID'
 test_program test_nothing ':'
 test_program test_skip 'echo "skipped - all: no device"'
 run="$root/tests/run.sh"
@@ -14,6 +15,8 @@ expect "a test that passes" 0 "^1 passed, 0 failed$" "$run" test_good.c
 expect "one that fails" 1 "^1 passed, 1 failed$" "$run" test_bad.c
 check "its lines are shown" grep -q "not ok 2 - bad" out.log
 expect "one that ends by a signal" 1 "^1 passed, 1 failed$" "$run" test_crash.c
+expect "one that is killed with all of its processes" 1 "^1 passed, 1 failed$" "$run" test_killed.c
+check "which is no error of the runner" bash -c '! grep -qE "syntax error|invalid number" out.log'
 expect "one that runs nothing" 1 "^0 passed, 1 failed$" "$run" test_nothing.c
 expect "one that is not there" 1 "^0 passed, 1 failed$" "$run" test_none.c
 expect "one that says why it runs nothing" 0 "^1 skipped" "$run" test_skip.c
