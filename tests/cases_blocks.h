@@ -59,10 +59,10 @@ static void compare_block(const block_case *c, int kind) {
     bits[again][2] = get(dev, g.w1, w), bits[again][3] = get(dev, g.w2, w), bits[again][4] = get(dev, g.b1, h);
     compare_rows("y", kind, y, c->rows, c->d, c->y, bound);
     compare_rows("dx", kind, dx, c->rows, c->d, c->dx, bound);
-    compare_flat("dw1", kind, g.w1, w, c->dw1, bound);
-    compare_flat("dw2", kind, g.w2, w, c->dw2, bound);
-    compare_flat("db1", kind, g.b1, h, c->db1, bound);
-    compare_flat("db2", kind, g.b2, d, c->db2, bound);
+    compare_flat_sums("dw1", kind, g.w1, w, c->dw1, c->rows, bound);
+    compare_flat_sums("dw2", kind, g.w2, w, c->dw2, c->rows, bound);
+    compare_flat_sums("db1", kind, g.b1, h, c->db1, c->rows, bound);
+    compare_flat_sums("db2", kind, g.b2, d, c->db2, c->rows, bound);
   }
   const size_t sizes[5] = {(size_t)(c->rows * c->d), (size_t)(c->rows * c->d), w, w, h};
   for (int i = 0; i < 5; i++) {

@@ -148,13 +148,14 @@ static inline double get_sum(fd_device *dev, const double *from) {
   return sum;
 }
 
-/* Fails unless each value passes compare(), and the root mean square error is at most half of `bound` times the root mean square
- * of the expected values (or 1, if larger), with a margin of 4 / sqrt(n) for the variation of few values. */
-static inline void compare_all(const char *what, int kind, const float *x, const float *expected, size_t n, double bound) {
+/* Fails unless each value passes compare_sums(), and the root mean square error is at most half of `bound` times the root mean
+ * square of the expected values (or 1, if larger), with a margin of 4 / sqrt(n) for the variation of few values. */
+static inline void compare_all(const char *what, int kind, const float *x, const float *expected, size_t n, int terms,
+                               double bound) {
   double *d = widen(expected, n), errors = 0, squares = 0;
   char name[80];
   snprintf(name, sizeof name, "%s (%s)", what, kinds[kind].name);
-  compare(name, x, d, n, bound);
+  compare_sums(name, x, d, n, terms, bound);
   for (size_t i = 0; i < n; i++) errors += ((double)x[i] - d[i]) * ((double)x[i] - d[i]), squares += d[i] * d[i];
   double root = sqrt((double)n), allowed = bound / 2 * (1 + 4 / root) * fmax(1, sqrt(squares) / root);
   if (n > 8 && sqrt(errors) / root > allowed)
@@ -165,16 +166,21 @@ static inline void compare_all(const char *what, int kind, const float *x, const
 /* Compares the GPU's values with the CPU's, and releases the GPU's memory. */
 static inline void compare_rows(const char *what, int kind, fd_mat m, int rows, int width, const float *expected, double bound) {
   float *x = get_rows(gpu[kind], m, rows, width);
-  compare_all(what, kind, x, expected, (size_t)rows * (size_t)width, bound);
+  compare_all(what, kind, x, expected, (size_t)rows * (size_t)width, 1, bound);
   free(x);
   gpu[kind]->release(gpu[kind], m.at);
 }
 
-static inline void compare_flat(const char *what, int kind, float *at, size_t n, const float *expected, double bound) {
+static inline void compare_flat_sums(const char *what, int kind, float *at, size_t n, const float *expected, int terms,
+                                     double bound) {
   float *x = get(gpu[kind], at, n);
-  compare_all(what, kind, x, expected, n, bound);
+  compare_all(what, kind, x, expected, n, terms, bound);
   free(x);
   gpu[kind]->release(gpu[kind], at);
+}
+
+static inline void compare_flat(const char *what, int kind, float *at, size_t n, const float *expected, double bound) {
+  compare_flat_sums(what, kind, at, n, expected, 1, bound);
 }
 
 #endif
