@@ -103,7 +103,7 @@ static void fill_targets(work *w, const int *ids, int rows) {
 /* Sends batch `step` of the golden file: the rows with attention, packed. `hide` -1: hides the rows that the file hides; 0: none;
  * 1: all. */
 static void take_batch(work *w, int step, int hide) {
-  char group[8];
+  char group[16];
   snprintf(group, sizeof group, "in%d.", step);
   const int *ids = golden5_find(&w->g, group, "ids")->data;
   const uint8_t *attention = golden5_find(&w->g, group, "attention")->data, *hidden = golden5_find(&w->g, group, "hidden")->data;
