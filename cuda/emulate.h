@@ -243,9 +243,11 @@ void fd_emulate_check(T *argument) {
   (void)argument;
 }
 
+/* Runs an operation of the GPU: device memory is closed to everything else. */
+void fd_emulate_work(const std::function<void()> &operation);
+
 /* Shared by the emulator's files: setting the error that cudaGetLastError returns, aborting at a call that is forbidden during
  * stream capture, whether an address is in device memory, and how much shared memory a kernel's blocks may use. */
-void fd_emulate_work(const std::function<void()> &operation); /* of the GPU: device memory is closed to everything else */
 cudaError_t fd_emulate_fail(cudaError_t error);
 void fd_emulate_not_recorded(const char *what);
 int fd_emulate_on_device(const void *at);

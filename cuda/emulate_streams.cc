@@ -78,6 +78,7 @@ void fd_emulate_launch(cudaStream_t s, const void *kernel, size_t shared, unsign
   cudaDeviceProp gpu;
   cudaGetDeviceProperties(&gpu, 0);
   int others = with_libraries - of(s)->with_library, free = gpu.multiProcessorCount - (others ? (int)FD_NCCL_CHANNELS : 0);
+  /* A single cluster, of two blocks, must run in any case. */
   if (staying > 2 && (int)staying > free) stop("a kernel has more blocks that stay than there are multiprocessors for them", "");
   if (shared > fd_emulate_shared_of(kernel)) stop("a kernel was launched with more shared memory than it is allowed", "");
   give(s, KERNEL, kernel, std::move(run));

@@ -151,8 +151,9 @@ typedef struct fd_delta {
  * order) of a sequence that begins at row s of the pack has index s / chunk + t / chunk - 1; rows / chunk states are enough. */
 enum { FD_DELTA_CHUNK = 32, FD_TAPS_MAX = 8 };
 
-/* Token dropout (ESM): rows of masked tokens are zero, and the others are multiplied by the share of tokens that was visible on
- * average in the authors' training, 1 - 0.15 * 0.8, divided by the share that is visible in the sequence. */
+/* Token dropout, as in the authors' code of ESM (Rives et al., 2021): rows of masked tokens are zero, and the
+ * others are multiplied by the share of tokens that was visible on average in the authors' training, 1 - 0.15 * 0.8, divided by
+ * the share that is visible in the sequence. */
 FD_BOTH static inline float fd_token_dropout_factor(int masked, int rows) {
   return (1 - 0.15f * 0.8f) / (1 - (float)masked / (float)rows);
 }
